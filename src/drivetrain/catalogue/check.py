@@ -1,0 +1,181 @@
+"""The rules of the catalogue, each as a small check: ``drivetrain catalogue check`` refuses what breaks one.
+
+A check takes nothing and yields :class:`Problem`; :func:`check` runs them all over the shipped data and the user's
+folder. A rule with honest exceptions (INT8 cut down on one part) is silenced by a ``note`` on the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from drivetrain.catalogue import loader
+from drivetrain.catalogue.check_hardware import HARDWARE_CHECKS
+from drivetrain.catalogue.fact import Fact
+from drivetrain.errors import BadInputError, UnsupportedError
+from drivetrain.registry import slug
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One broken rule: where, and what to do about it."""
+
+    file: str
+    field: str
+    message: str
+
+
+def check() -> list[Problem]:
+    """All problems of the catalogue, in order of file; an empty list means it is sound."""
+    found: list[Problem] = []
+    records: dict[str, list[tuple[str, Any]]] = {}
+    for kind in loader.KINDS:
+        records[kind] = list(_read(kind, found))
+    for one in _CHECKS:
+        found.extend(one(records))
+    found.extend(_check_economics())
+    return sorted(found, key=lambda p: (p.file, p.field, p.message))
+
+
+Records = Mapping[str, list[tuple[str, Any]]]
+
+
+def _read(kind: str, found: list[Problem]) -> Iterator[tuple[str, Any]]:
+    """Every record of a kind with its file; unreadable files become problems."""
+    try:
+        paths = loader.entry_files(kind)
+    except UnsupportedError:
+        return
+    except BadInputError:
+        return
+    for stem, path in sorted(paths.items()):
+        file = f"{kind}/{stem}.toml"
+        try:
+            for record in loader.read_entries(kind, path):
+                yield file, record
+        except UnsupportedError:
+            return
+        except BadInputError as error:
+            message = str(error.args[0]).removeprefix(f"{path}: ")
+            found.append(Problem(file, message.split(" ")[0].rstrip(":"), message))
+
+
+def check_names(records: Records) -> Iterator[Problem]:
+    """Entries are called what their file is called, in lower case with dashes."""
+    for kind, entries in records.items():
+        for file, record in entries:
+            owner = record.accelerator if kind == "prices" else record.name
+            if f"{kind}/{owner}.toml" != file:
+                yield Problem(file, "name", f"'{owner}' is not the name of the file. Rename one of them.")
+            if record.name != slug(record.name):
+                yield Problem(file, "name", f"'{record.name}' should be written '{slug(record.name)}'.")
+
+
+def check_aliases(records: Records) -> Iterator[Problem]:
+    """No spelling leads to two entries of a kind."""
+    for kind, entries in records.items():
+        owners = {slug(record.name): record.name for _, record in entries}
+        for file, record in entries:
+            for alias in record.aliases:
+                owner = owners.setdefault(slug(alias), record.name)
+                if owner != record.name:
+                    yield Problem(
+                        file, "aliases", f"'{alias}' already leads to '{owner}'. Keep it in one place."
+                    )
+        yield from _check_spellings(kind, owners)
+
+
+def _check_spellings(kind: str, owners: Mapping[str, str]) -> Iterator[Problem]:
+    names = set(owners.values())
+    for folder in loader.folders():
+        path = folder / "spellings.toml"
+        for name, texts in (loader.read_toml(path).get(kind, {}) if path.is_file() else {}).items():
+            if name not in names:
+                yield Problem("spellings.toml", f"{kind}.{name}", f"there is no entry '{name}'.")
+            for text in texts:
+                if owners.get(slug(text), name) != name:
+                    yield Problem(
+                        "spellings.toml", f"{kind}.{name}", f"'{text}' leads to '{owners[slug(text)]}'."
+                    )
+
+
+def check_sources(records: Records) -> Iterator[Problem]:
+    """Every value names a source of ``sources.toml`` and the month in which it was seen."""
+    for entries in records.values():
+        for file, record in entries:
+            for key, fact in facts_of(record).items():
+                yield from _check_fact(file, key, fact)
+
+
+def _check_fact(file: str, key: str, fact: Fact) -> Iterator[Problem]:
+    known = loader.sources()
+    for one in (fact, *fact.also):
+        if one.source not in known:
+            yield Problem(file, key, f"source '{one.source}' is not in sources.toml. Add it there.")
+        if not _is_month(one.seen):
+            yield Problem(file, key, f"seen '{one.seen}' is no date. Write year and month, such as 2026-11.")
+    if any(other.value == fact.value and other.source == fact.source for other in fact.also):
+        yield Problem(file, key, "also repeats the value on top. Remove the copy.")
+
+
+def check_prices(records: Records) -> Iterator[Problem]:
+    """Prices, servers and fabrics refer to entries that exist."""
+    accelerators = {record.name for _, record in records["accelerators"]}
+    fabrics = {record.name for _, record in records["fabrics"]}
+    for kind in ("prices", "servers"):
+        for file, record in records[kind]:
+            if accelerators and record.accelerator not in accelerators:
+                message = f"there is no accelerator '{record.accelerator}'. Use the name of its file."
+                yield Problem(file, "accelerator", message)
+    if not fabrics:
+        return
+    for file, record in records["servers"]:
+        if record.fabric not in fabrics:
+            yield Problem(file, "fabric", f"there is no fabric '{record.fabric}'. Use the name of its file.")
+    for file, record in records["accelerators"]:
+        if record.scaleup.fabric not in fabrics:
+            yield Problem(file, "scaleup.fabric", f"there is no fabric '{record.scaleup.fabric}'.")
+
+
+def facts_of(record: Any) -> dict[str, Fact]:  # noqa: ANN401 - any record
+    """All sourced values of a record by field, prices included."""
+    if hasattr(record, "facts"):
+        return dict(record.facts)
+    named = {key: getattr(record, key, None) for key in ("usd", "usd_low", "usd_high", "low", "mid", "high")}
+    return {key: fact for key, fact in named.items() if isinstance(fact, Fact)}
+
+
+def _check_economics() -> Iterator[Problem]:
+    try:
+        quantities = loader.economics()
+    except BadInputError as error:
+        yield Problem("economics.toml", "", str(error.args[0]))
+        return
+    for name, quantity in quantities.items():
+        for key, fact in facts_of(quantity).items():
+            yield from _check_fact("economics.toml", f"{name}.{key}", fact)
+        low, high = quantity.low or quantity.mid, quantity.high or quantity.mid
+        if not low.value <= quantity.mid.value <= high.value:
+            yield Problem("economics.toml", name, "low <= mid <= high does not hold.")
+
+
+def _is_month(text: str) -> bool:
+    year, _, month = text.partition("-")
+    return len(year) == 4 and year.isdigit() and month.isdigit() and 1 <= int(month) <= 12
+
+
+def _each(rule: Callable[[Any], Iterator[tuple[str, str]]], records: Records) -> Iterator[Problem]:
+    for file, record in records["accelerators"]:
+        for key, message in rule(record):
+            yield Problem(file, key, message)
+
+
+_CHECKS: tuple[Callable[[Records], Iterator[Problem]], ...] = (
+    check_names,
+    check_aliases,
+    check_sources,
+    check_prices,
+    *(partial(_each, rule) for rule in HARDWARE_CHECKS),
+)

@@ -1,0 +1,1 @@
+"""Fitted coefficients, as TOML files that say what each was fitted on and how well."""

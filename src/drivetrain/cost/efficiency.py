@@ -1,0 +1,90 @@
+"""Fitted coefficients: how much of a datasheet rate software reaches, and what it adds.
+
+Read from ``calibration/serving.toml``. Values are pooled: ``[base]`` holds for everything, ``[generation.X]`` and
+``[engine.Y]`` override single entries for one hardware generation or one engine family, so an accelerator or engine that
+was never measured still gets a sound answer, at a lower evidence tier.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from importlib import resources
+from typing import Any, Literal
+
+from drivetrain.comms.collectives import Coefficients, coefficients_from
+from drivetrain.errors import FileError
+
+Tier = Literal["measured", "calibrated", "roofline", "assumed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Efficiency:
+    """Coefficients of the step-time model; shares are of the datasheet rate and at most 1.
+
+    ``*_bandwidth`` and ``*_compute`` are the reachable shares by kind of operator. ``exposed`` is the share of the smaller of
+    an operator's two times that does not hide behind the larger: ``t = max(c, m) + exposed * min(c, m)``. ``kernel_s`` is
+    added per kernel, ``step_s`` per step, ``sequence_s`` per sequence in the step. ``network`` multiplies collectives.
+    """
+
+    gemm_bandwidth: float
+    cache_bandwidth: float
+    other_bandwidth: float
+    gemm_compute: float
+    experts_compute: float
+    attention_compute: float
+    scan_compute: float
+    exposed: float
+    kernel_s: float
+    step_s: float
+    sequence_s: float
+    network: float
+    overhead_bytes: float
+    static_power: float
+    compute_power: float
+    memory_power: float
+    tier: Tier = "roofline"
+
+    def __post_init__(self) -> None:
+        for name in ("gemm_bandwidth", "cache_bandwidth", "other_bandwidth", "gemm_compute", "experts_compute",
+                     "attention_compute", "scan_compute"):  # fmt: skip
+            if not 0.0 < getattr(self, name) <= 1.0:
+                raise FileError(f"calibration: {name} = {getattr(self, name)} must be above 0 and at most 1.")
+        if not 0.0 <= self.exposed <= 1.0 or min(self.kernel_s, self.step_s, self.sequence_s, self.network) < 0:
+            raise FileError("calibration: exposed must lie in 0..1, overheads and network must not be negative.")
+
+
+IDEAL = Efficiency(1, 1, 1, 1, 1, 1, 1, exposed=0, kernel_s=0, step_s=0, sequence_s=0, network=1, overhead_bytes=0,
+                   static_power=0.4, compute_power=0.6, memory_power=0.3)  # fmt: skip
+"""The datasheet itself: no overhead, perfect overlap. What nothing beats."""
+
+
+@cache
+def calibration(name: str) -> dict[str, Any]:
+    """One parsed file of ``cost/calibration``."""
+    text = resources.files("drivetrain.cost.calibration").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+@cache
+def efficiency(engine_family: str, generation: str) -> Efficiency:
+    """Coefficients for an engine family on a hardware generation; the tier says how far they were measured."""
+    raw = calibration("serving")
+    known = {field.name for field in fields(Efficiency)} - {"tier"}
+    values = {key: float(value) for key, value in raw["base"].items() if key in known}
+    missing = known - set(values)
+    if missing:
+        raise FileError(f"calibration/serving.toml: [base] lacks {', '.join(sorted(missing))}.")
+    by_generation = raw.get("generation", {}).get(generation)
+    by_engine = raw.get("engine", {}).get(engine_family)
+    for override in (by_generation or {}, by_engine or {}):
+        values |= {key: float(value) for key, value in override.items() if key in known}
+    fitted = bool((by_generation or {}).get("fitted")) and bool((by_engine or {}).get("fitted"))
+    return replace(Efficiency(**values), tier="calibrated" if fitted else "roofline")
+
+
+@cache
+def collective_coefficients() -> Coefficients:
+    """The fitted collective coefficients."""
+    return coefficients_from(calibration("collectives"))

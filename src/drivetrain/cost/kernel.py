@@ -1,0 +1,69 @@
+"""The compiled step time. Machine code by numba; the plain Python twin is ``step.py_func``."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivetrain.arch.step import (
+    CTX_CHUNK,
+    CTX_DECODE,
+    CTX_PREFILL,
+    EXPERT_TOKENS,
+    HIT,
+    N_FEATURES,
+    ONE,
+    ROWS,
+    TOKENS,
+)
+from drivetrain.cost.compiled import LOCAL, LOG_MISS, SPAN, WATTS_COMPUTE, WATTS_MEMORY
+from drivetrain.cost.jit import jit
+
+Floats = NDArray[np.float64]
+
+
+@jit
+def step(
+    ops: Floats,
+    collectives: Floats,
+    scalars: Floats,
+    decode: float,
+    prefill: float,
+    chunks: float,
+    expert_tokens: float,
+    ctx_decode: Floats,
+    ctx_prefill: Floats,
+    ctx_chunk: Floats,
+) -> tuple[float, float]:
+    """Seconds of one step on one rank, and joules above static power per accelerator.
+
+    ``scalars`` is (overhead_s, sequence_s, exposed). ``ctx_*`` give the mean attended context by span: per decoding
+    sequence, per prefill token, per chunk.
+    """
+    tokens = decode + prefill
+    rows = decode + chunks
+    seconds = scalars[0] + scalars[1] * rows
+    joules = 0.0
+    for i in range(ops.shape[0]):
+        row = ops[i]
+        s = int(row[SPAN])
+        ctx_d = decode * ctx_decode[s]
+        ctx_p = prefill * ctx_prefill[s]
+        ctx_c = chunks * ctx_chunk[s]
+        hit = 0.0 if row[LOCAL] == 0.0 else -row[LOCAL] * math.expm1(expert_tokens * row[LOG_MISS])
+        # two dot products over the features, written out: this is the innermost loop of every search
+        c = (row[ONE] + row[TOKENS] * tokens + row[ROWS] * rows + row[CTX_DECODE] * ctx_d + row[CTX_PREFILL] * ctx_p
+             + row[CTX_CHUNK] * ctx_c + row[HIT] * hit + row[EXPERT_TOKENS] * expert_tokens)  # fmt: skip
+        m = (row[N_FEATURES + ONE] + row[N_FEATURES + TOKENS] * tokens + row[N_FEATURES + ROWS] * rows
+             + row[N_FEATURES + CTX_DECODE] * ctx_d + row[N_FEATURES + CTX_PREFILL] * ctx_p
+             + row[N_FEATURES + CTX_CHUNK] * ctx_c + row[N_FEATURES + HIT] * hit
+             + row[N_FEATURES + EXPERT_TOKENS] * expert_tokens)  # fmt: skip
+        seconds += max(c, m) + scalars[2] * min(c, m)
+        joules += c * row[WATTS_COMPUTE] + m * row[WATTS_MEMORY]
+    for i in range(collectives.shape[0]):
+        row = collectives[i]
+        message = row[1] * tokens + row[2] * rows + row[3] * expert_tokens
+        seconds += row[0] * min(row[4] + row[5] * message, row[6] + row[7] * message, row[8] + row[9] * message)
+    return seconds, joules

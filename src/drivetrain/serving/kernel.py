@@ -1,0 +1,296 @@
+"""Steady state of one replica under load, in machine code.
+
+The engine runs steps. A step decodes one token for each running sequence; with probability ``u`` it also carries prompt chunks.
+From the view of one sequence among B others, with x prompt chunks arriving per step (Poisson)::
+
+    u = 1 - exp(-x)                   share of steps with prefill;  k = x / u chunks in such a step
+    t = (1 - u) t_decode + u t_mixed(k)                                  mean step = mean time per output token
+    B = rate (osl - 1) t              Little's law;  x = rate * chunks * t
+
+which is solved for t from below (least fixed point). Waiting to be prefilled is an M/G/1 queue with Kingman's correction for
+burstiness plus the residual of the step under way; waiting for a slot is a many-server queue (Halfin-Whitt) over the
+sequences that fit. Percentiles: see :func:`_latency_quantile` and :func:`_fill_tpot`. Method: docs/method/serving.md.
+
+A replica of ``pp`` stages is ``pp`` lanes that each run their own steps on a share of the load; ``dp`` ranks of a lane step together.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivetrain.cost.jit import jit
+from drivetrain.cost.kernel import step
+
+Floats = NDArray[np.float64]
+
+# What `solve` fills in. Latencies follow at LATENCY + 5 * metric + statistic (mean, p50, p90, p95, p99).
+(STABLE, RATE, DECODING, IN_SYSTEM, T_STEP, T_DECODE, T_MIXED, MIXED_FRAC, PREFILL_TOKENS, QUEUE_S, SLOT_WAIT, PREFILL_LOAD,
+ POWER_W, BUSY, LATENCY) = range(15)  # fmt: skip
+N_OUT = LATENCY + 20
+TTFT, TPOT, ITL, E2E = range(4)
+QUANTILES = (0.5, 0.9, 0.95, 0.99)
+_Z = (0.0, 1.2815515655446004, 1.6448536269514722, 2.3263478740408408)
+
+# Deployment scalars, in the order `solve` reads them.
+(OVERHEAD_S, SEQUENCE_S, EXPOSED, LANES, DP, BUDGET, MAX_SEQS, STATIC_W, TDP_W, IDLE_W) = range(10)
+N_SCALARS = 10
+
+_ITERATIONS = 60
+_TOLERANCE = 1e-7
+
+
+@jit
+def solve(
+    ops: Floats, collectives: Floats, d: Floats, spans: Floats,
+    weight: Floats, isl: Floats, osl: Floats, computed: Floats, decode_ctx: Floats, prefill_ctx: Floats,
+    rate: float, arrival_cv2: float, others: float, want: NDArray[np.bool_], out: Floats,
+) -> None:  # fmt: skip
+    """Fill ``out`` for a replica that receives ``rate`` requests/s.
+
+    ``others`` is the share of the load that a request sees besides itself: 1 for an open stream, (C-1)/C when C requests
+    circulate. ``want[metric, statistic]`` asks for percentiles beyond the means. ``decode_ctx[span]``,
+    ``prefill_ctx[span, class]`` are contexts within each span. Unstable loads leave ``out[STABLE] = 0``.
+    """
+    n_classes = weight.shape[0]
+    n_spans = spans.shape[0]
+    lane_rate = rate / d[LANES]
+    dp, budget = d[DP], d[BUDGET]
+    out[:] = np.nan
+    out[STABLE] = 0.0
+    out[RATE] = rate
+
+    # the mean prompt: tokens, chunks, and contexts per token and per chunk
+    tokens = 0.0
+    tokens2 = 0.0
+    n_chunks = 0.0
+    osl_mean = 0.0
+    for j in range(n_classes):
+        tokens += weight[j] * computed[j]
+        tokens2 += weight[j] * computed[j] ** 2
+        n_chunks += weight[j] * max(1.0, computed[j] / budget)
+        osl_mean += weight[j] * osl[j]
+    chunk = tokens / n_chunks
+    ctx_prefill = np.zeros(n_spans)
+    ctx_chunk = np.zeros(n_spans)
+    none = np.zeros(n_spans)
+    for j in range(n_classes):
+        share = weight[j] * computed[j] / tokens
+        for s in range(n_spans):
+            ctx_prefill[s] += share * prefill_ctx[s, j]
+            ctx_chunk[s] += share * _chunk_context(isl[j], computed[j], budget, spans[s])
+    gaps = max(osl_mean - 1.0, 0.0)
+    scalars = d[:3]
+
+    # least fixed point of t = g(t), by secant steps from below, bracketed once overshot
+    t_low = step(ops, collectives, scalars, 1.0 / dp if dp > 1 else 1.0, 0.0, 0.0, 1.0, decode_ctx, none, none)[0]
+    t_high = np.inf
+    t = t_low
+    previous_t = 0.0
+    previous_g = 0.0
+    t_decode = t_low
+    t_mixed = t_low
+    joules_decode = 0.0
+    joules_mixed = 0.0
+    u = 0.0
+    carried = 0.0
+    limit = d[MAX_SEQS] / d[LANES]
+    solved = False
+    for iteration in range(_ITERATIONS):
+        decoding = lane_rate * gaps * t
+        if decoding > 4.0 * limit + 4.0:
+            return  # more sequences than fit, however long they wait
+        seen = 1.0 + others * decoding
+        rank = max(seen / dp, 1.0)
+        x = others * lane_rate * n_chunks * t
+        u = -math.expm1(-x)
+        k = x / u if u > 1e-12 else 1.0
+        carried = min(k * chunk, budget * dp)
+        per_rank = min(chunk * max(1.0, k / dp), budget)
+        chunks_rank = per_rank / chunk
+        t_decode, joules_decode = step(ops, collectives, scalars, rank, 0.0, 0.0, seen, decode_ctx, none, none)
+        t_mixed, joules_mixed = step(
+            ops, collectives, scalars, rank, per_rank, chunks_rank, seen + carried, decode_ctx, ctx_prefill, ctx_chunk
+        )
+        g = (1.0 - u) * t_decode + u * t_mixed
+        if abs(g - t) <= _TOLERANCE * t:
+            t = g
+            solved = True
+            break
+        if g < t:
+            t_high = t
+        else:
+            t_low = t
+        slope = (g - previous_g) / (t - previous_t) if iteration > 0 and t != previous_t else 0.0
+        candidate = t + (g - t) / (1.0 - slope) if slope < 1.0 else np.inf
+        previous_t = t
+        previous_g = g
+        if not (t_low < candidate < t_high):
+            candidate = 0.5 * (t_low + t_high) if t_high < np.inf else (g if g > t else 2.0 * t)
+        t = candidate
+    decoding = lane_rate * gaps * t
+    if not solved or decoding > limit:
+        return
+
+    # the prompt queue of a lane: all its ranks drain full budgets
+    full = budget * dp
+    t_full = step(
+        ops, collectives, scalars, max((1.0 + others * decoding) / dp, 1.0), budget, max(1.0, budget / chunk),
+        1.0 + others * decoding + full, decode_ctx, ctx_prefill, ctx_chunk,
+    )[0]  # fmt: skip
+    drain = tokens / full * t_full
+    load = lane_rate * drain
+    if load * others >= 1.0:
+        return
+    cv2 = max(tokens2 / (tokens * tokens) - 1.0, 0.0)
+    queue = others * load / (1.0 - others * load) * (arrival_cv2 + cv2) / 2.0 * drain
+    mean2 = (1.0 - u) * t_decode**2 + u * t_mixed**2
+    residual = mean2 / (2.0 * t)
+
+    # own prefill by class, with whatever else shares the steps
+    own = np.zeros(n_classes)
+    own_mean = 0.0
+    beside = others * lane_rate * n_chunks * t * chunk
+    for j in range(n_classes):
+        chunks_j = max(1.0, computed[j] / budget)
+        size = computed[j] / chunks_j
+        for s in range(n_spans):
+            ctx_prefill[s] = prefill_ctx[s, j]
+            ctx_chunk[s] = _chunk_context(isl[j], computed[j], budget, spans[s])
+        total = min(size + beside, max(full, size))
+        mine = min(size + max(0.0, beside / dp), max(budget, size))
+        own[j] = chunks_j * step(
+            ops, collectives, scalars, max(others * decoding / dp, 0.0), mine, mine / size,
+            others * decoding + total, decode_ctx, ctx_prefill, ctx_chunk,
+        )[0]  # fmt: skip
+        own_mean += weight[j] * own[j]
+
+    # a slot among those that fit: offered sequences against the limit
+    stay = residual + queue + own_mean + gaps * t
+    offered = lane_rate * stay
+    if offered >= limit:
+        return
+    burst = (arrival_cv2 + 1.0) / 2.0
+    p_slot = 0.0
+    slot = 0.0
+    if others >= 1.0:
+        p_slot = _wait_probability(offered, limit, burst)
+        slot = p_slot * stay / (limit - offered) * burst
+
+    in_system = lane_rate * (stay + slot)
+    base = residual + own_mean
+    out[STABLE] = 1.0
+    out[DECODING] = decoding * d[LANES]
+    out[IN_SYSTEM] = in_system * d[LANES]
+    out[T_STEP] = t
+    out[T_DECODE] = t_decode
+    out[T_MIXED] = t_mixed
+    out[MIXED_FRAC] = u
+    out[PREFILL_TOKENS] = carried
+    out[QUEUE_S] = queue + slot
+    out[SLOT_WAIT] = p_slot
+    out[PREFILL_LOAD] = load
+    busy = -math.expm1(-in_system) if others >= 1.0 else 1.0
+    active = min(d[STATIC_W] + ((1.0 - u) * joules_decode + u * joules_mixed) / t, d[TDP_W])
+    out[BUSY] = busy
+    out[POWER_W] = busy * max(active, d[IDLE_W]) + (1.0 - busy) * d[IDLE_W]
+
+    out[LATENCY + 5 * TTFT] = base + queue + slot
+    out[LATENCY + 5 * TPOT] = t
+    out[LATENCY + 5 * ITL] = t
+    out[LATENCY + 5 * E2E] = base + queue + slot + gaps * t
+    p_wait = 1.0 - (1.0 - min(others * load, 1.0)) * (1.0 - p_slot)
+    for q in range(4):
+        if want[TTFT, q + 1]:
+            out[LATENCY + 5 * TTFT + q + 1] = _latency_quantile(
+                QUANTILES[q], weight, own, osl, 0.0, 2.0 * residual * QUANTILES[q], p_wait, queue + slot
+            )
+        if want[E2E, q + 1]:
+            out[LATENCY + 5 * E2E + q + 1] = _latency_quantile(
+                QUANTILES[q], weight, own, osl, t, 2.0 * residual * QUANTILES[q], p_wait, queue + slot
+            )
+    if want[TPOT, 1] or want[TPOT, 2] or want[TPOT, 3] or want[TPOT, 4] or want[ITL, 1] or want[ITL, 2] or want[
+        ITL, 3] or want[ITL, 4]:  # fmt: skip
+        # one more sequence's effect on the step, for the swing of the batch around its mean
+        more = max((1.0 + others * decoding + 1.0) / dp, 1.0)
+        nudged = step(ops, collectives, scalars, more, 0.0, 0.0, 2.0 + others * decoding, decode_ctx, none, none)[0]
+        per_sequence = max(nudged - t_decode, 0.0)
+        swing = math.sqrt(decoding * burst) if others >= 1.0 else 0.0
+        _fill_tpot(out, weight, osl, t, t_decode, t_mixed, u, per_sequence, swing, limit - decoding, arrival_cv2)
+
+
+@jit
+def _chunk_context(isl: float, computed: float, budget: float, span: float) -> float:
+    """Cached tokens read per chunk: the prefix and the chunks before and with it, as far back as ``span`` reaches."""
+    chunks = max(1.0, computed / budget)
+    size = computed / chunks
+    return float(min(isl - computed + size * (chunks + 1.0) / 2.0, span + size))
+
+
+@jit
+def _wait_probability(offered: float, servers: float, burst: float) -> float:
+    """Halfin and Whitt's probability of waiting, with the offered load's spread widened by burstiness."""
+    beta = (servers - offered) / math.sqrt(max(offered * burst, 1e-12))
+    if beta > 30.0:
+        return 0.0
+    density = math.exp(-0.5 * beta * beta) / math.sqrt(2.0 * math.pi)
+    below = 0.5 * math.erfc(-beta / math.sqrt(2.0))
+    return density / (density + beta * below)
+
+
+@jit
+def _latency_quantile(
+    q: float, weight: Floats, own: Floats, osl: Floats, t: float, shift: float, p_wait: float, wait: float
+) -> float:
+    """Quantile of own time plus waiting: P(wait > y) = p_wait exp(-y p_wait / wait), own time by request class.
+
+    ``t`` adds the decode time of the class (0 for TTFT).
+    """
+    low = np.inf
+    high = 0.0
+    for j in range(weight.shape[0]):
+        low = min(low, own[j] + t * max(osl[j] - 1.0, 0.0))
+        high = max(high, own[j] + t * max(osl[j] - 1.0, 0.0))
+    tail = wait / p_wait if p_wait > 1e-12 else 0.0
+    high += tail * 12.0
+    for _ in range(26):
+        middle = 0.5 * (low + high)
+        above = 0.0
+        for j in range(weight.shape[0]):
+            y = middle - own[j] - t * max(osl[j] - 1.0, 0.0)
+            if y < 0.0:
+                above += weight[j]
+            elif tail > 0.0:
+                above += weight[j] * p_wait * math.exp(-y / tail)
+        if above > 1.0 - q:
+            low = middle
+        else:
+            high = middle
+        if high - low <= 1e-4 * high:
+            break
+    return high + shift
+
+
+@jit
+def _fill_tpot(
+    out: Floats, weight: Floats, osl: Floats, t: float, t_decode: float, t_mixed: float, u: float,
+    per_sequence: float, swing: float, room: float, arrival_cv2: float,
+) -> None:  # fmt: skip
+    """Percentiles of TPOT over requests and of ITL over gaps.
+
+    A request's mean over osl - 1 steps varies with how many of them carried prefill (binomial, widened by burstiness) and with
+    the batch it met, which stays correlated over a request's life (0.736 of the variance remains after averaging a
+    process with exponential correlation over one correlation time). Normal, kept within the possible steps.
+    """
+    inverse = 0.0
+    for j in range(weight.shape[0]):
+        inverse += weight[j] / max(osl[j] - 1.0, 1.0)
+    stalls = (t_mixed - t_decode) ** 2 * u * (1.0 - u) * inverse * max(arrival_cv2, 1.0)
+    for q in range(4):
+        batch = per_sequence * min(_Z[q] * swing * 0.858, room)
+        stall = _Z[q] * math.sqrt(stalls)
+        out[LATENCY + 5 * TPOT + q + 1] = min(t + math.sqrt(batch**2 + stall**2), max(t_mixed, t) + batch)
+        base = t_mixed if QUANTILES[q] > 1.0 - u else t_decode
+        out[LATENCY + 5 * ITL + q + 1] = base + per_sequence * min(_Z[q] * swing, room)

@@ -1,0 +1,212 @@
+"""The steady state of one replica, explained: open stream (a rate) or closed loop (a concurrency)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivetrain.arch.step import Step
+from drivetrain.cost.roofline import StepTime, step_time
+from drivetrain.errors import BadInputError
+from drivetrain.serving import kernel
+from drivetrain.serving.deployment import Contexts, Deployment, Memory, contexts, memory, scalars, sequence_bytes
+from drivetrain.serving.lengths import Lengths, decode_context, prefill_context
+from drivetrain.serving.slo import METRICS, STATISTICS, Target
+
+Floats = NDArray[np.float64]
+_ALL = np.ones((4, 5), dtype=np.bool_)
+_BISECTIONS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Mean and percentiles in seconds."""
+
+    mean: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True)
+class SteadyState:
+    """One replica at one load. Rates are per replica; ``power_w`` is the mean draw of one accelerator."""
+
+    stable: bool
+    rate: float
+    decoding: float
+    in_system: float
+    mixed_frac: float
+    prefill_tokens: float
+    prefill_load: float
+    queue_s: float
+    busy: float
+    power_w: float
+    ttft: Latency
+    tpot: Latency
+    itl: Latency
+    e2e: Latency
+
+    def latency(self, metric: str) -> Latency:
+        """``ttft``, ``tpot``, ``itl`` or ``e2e``."""
+        found: Latency = getattr(self, metric)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A deployment and a workload brought together, so that many loads can be evaluated quickly."""
+
+    deployment: Deployment
+    lengths: Lengths
+    budget: float
+    max_seqs: float
+    memory: Memory
+    contexts: Contexts
+    scalars: Floats
+
+
+def prepare(deployment: Deployment, lengths: Lengths, budget: float, max_seqs: float = np.inf) -> Prepared:
+    """Size the memory and reduce the workload for ``deployment``; ``max_seqs`` caps what memory would allow."""
+    one = sequence_bytes(deployment.cut, lengths)
+    room = memory(deployment.cut, deployment.hardware, deployment.engine, deployment.efficiency, one, budget)
+    limit = min(max_seqs, room.fits)
+    return Prepared(
+        deployment, lengths, budget, limit, room,
+        contexts(deployment.coefficients.spans, lengths), scalars(deployment, budget, limit),
+    )  # fmt: skip
+
+
+def at_rate(prepared: Prepared, rate: float) -> SteadyState:
+    """Open stream: ``rate`` requests/s arrive at the replica, with the workload's burstiness."""
+    return _state(_solve(prepared, rate, prepared.lengths.arrival_cv2, 1.0))
+
+
+def at_concurrency(prepared: Prepared, concurrency: float) -> SteadyState:
+    """Closed loop: ``concurrency`` requests circulate; the next is sent when one ends.
+
+    The rate solves ``rate * e2e(rate) = concurrency``. Requests beyond what fits wait for a slot, which adds to TTFT.
+    """
+    if not concurrency >= 1:
+        raise BadInputError(f"concurrency must be at least 1, not {concurrency}.")
+    inside = min(concurrency, prepared.max_seqs)
+    if inside < 1:
+        raise BadInputError("no sequence fits in memory.")
+    others = (inside - 1.0) / inside
+    low, high = 0.0, inside / _solve(prepared, 1e-9, 1.0, others)[kernel.LATENCY + 5 * kernel.E2E]
+    best = _solve(prepared, high * 1e-6, 1.0, others)
+    for _ in range(_BISECTIONS):
+        rate = 0.5 * (low + high)
+        out = _solve(prepared, rate, 1.0, others)
+        if out[kernel.STABLE] and out[kernel.IN_SYSTEM] <= inside:
+            low, best = rate, out
+        else:
+            high = rate
+        if high - low < 1e-6 * high:
+            break
+    if concurrency > inside:
+        _add_wait(best, (concurrency - inside) / best[kernel.RATE])
+        best[kernel.IN_SYSTEM] = concurrency
+    return _state(best)
+
+
+def max_rate(prepared: Prepared, targets: tuple[Target, ...] = ()) -> float:
+    """Largest open rate that is stable and within all ``targets``, requests/s per replica; 0 where none is."""
+
+    def good(rate: float) -> bool:
+        out = _solve(prepared, rate, prepared.lengths.arrival_cv2, 1.0)
+        return bool(out[kernel.STABLE]) and worst_violation(out, targets) <= 1.0
+
+    low, high = 0.0, 1e-3
+    if not good(high * 1e-3):
+        return 0.0
+    low = high * 1e-3
+    while good(high) and high < 1e9:
+        low, high = high, high * 2
+    for _ in range(_BISECTIONS):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if good(middle) else (low, middle)
+        if high - low < 1e-5 * high:
+            break
+    return low
+
+
+def worst_violation(out: Floats, targets: tuple[Target, ...]) -> float:
+    """Largest ratio of latency reached to its limit over ``targets`` (0 without targets)."""
+    worst = 0.0
+    for target in targets:
+        index = kernel.LATENCY + 5 * METRICS.index(target.metric) + STATISTICS.index(target.statistic)
+        worst = max(worst, float(out[index]) / target.limit_s)
+    return worst
+
+
+def steps(prepared: Prepared, state: SteadyState) -> tuple[StepTime, StepTime]:
+    """The decode-only and the mixed step of ``state``, operator by operator (one lane, one rank)."""
+    d, layout = prepared.deployment, prepared.deployment.cut.layout
+    seen = 1.0 + state.decoding / layout.pp
+    decode = max(seen / layout.dp, 1.0)
+    lengths = prepared.lengths
+    tokens = float(lengths.weight @ lengths.computed)
+    chunk = tokens / float(lengths.weight @ np.maximum(1.0, lengths.computed / prepared.budget))
+    per_rank = min(max(chunk, state.prefill_tokens / layout.dp), prepared.budget)
+    share = lengths.weight * lengths.computed / tokens
+    chunks = np.maximum(1.0, lengths.computed / prepared.budget)
+    size = lengths.computed / chunks
+    chunk_context = lengths.isl - lengths.computed + size * (chunks + 1.0) / 2.0
+
+    def within(span: float) -> tuple[float, float, float]:
+        return (
+            decode_context(lengths, span),
+            float(share @ prefill_context(lengths, span)),
+            float(share @ np.minimum(chunk_context, span + size)),
+        )
+
+    plain = Step(decode=decode, expert_tokens=seen, within=within)
+    mixed = Step(decode=decode, prefill=per_rank, chunks=per_rank / chunk, expert_tokens=seen + state.prefill_tokens,
+                 within=within)  # fmt: skip
+    return (
+        step_time(d.cut.ops, plain, d.hardware, layout, d.efficiency, d.links),
+        step_time(d.cut.ops, mixed, d.hardware, layout, d.efficiency, d.links),
+    )
+
+
+def _solve(p: Prepared, rate: float, arrival_cv2: float, others: float) -> Floats:
+    out = np.empty(kernel.N_OUT)
+    c, n = p.deployment.coefficients, p.lengths
+    kernel.solve(
+        c.ops, c.collectives, p.scalars, p.contexts.spans, n.weight, n.isl, n.osl, n.computed, p.contexts.decode,
+        p.contexts.prefill, rate, arrival_cv2, others, _ALL, out,
+    )  # fmt: skip
+    return out
+
+
+def _add_wait(out: Floats, wait: float) -> None:
+    for metric in (kernel.TTFT, kernel.E2E):
+        out[kernel.LATENCY + 5 * metric : kernel.LATENCY + 5 * metric + 5] += wait
+    out[kernel.QUEUE_S] += wait
+
+
+def _state(out: Floats) -> SteadyState:
+    def latency(metric: int) -> Latency:
+        start = kernel.LATENCY + 5 * metric
+        return Latency(*(float(v) for v in out[start : start + 5]))
+
+    return SteadyState(
+        stable=bool(out[kernel.STABLE]),
+        rate=float(out[kernel.RATE]),
+        decoding=float(out[kernel.DECODING]),
+        in_system=float(out[kernel.IN_SYSTEM]),
+        mixed_frac=float(out[kernel.MIXED_FRAC]),
+        prefill_tokens=float(out[kernel.PREFILL_TOKENS]),
+        prefill_load=float(out[kernel.PREFILL_LOAD]),
+        queue_s=float(out[kernel.QUEUE_S]),
+        busy=float(out[kernel.BUSY]),
+        power_w=float(out[kernel.POWER_W]),
+        ttft=latency(kernel.TTFT),
+        tpot=latency(kernel.TPOT),
+        itl=latency(kernel.ITL),
+        e2e=latency(kernel.E2E),
+    )
