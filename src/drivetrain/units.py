@@ -86,7 +86,9 @@ def parse(text: str | float, dimension: str) -> float:
     if found != dimension:
         raise UnitError(f"'{text}' is in {found}, but {dimension} is needed here.")
     # dividing keeps 50ms at exactly 0.05, where multiplying by 1e-3 may not
-    return value / round(1 / factor) if 0 < factor < 1 and abs(round(1 / factor) * factor - 1) < 1e-12 else value * factor
+    return (
+        value / round(1 / factor) if 0 < factor < 1 and abs(round(1 / factor) * factor - 1) < 1e-12 else value * factor
+    )
 
 
 _SHOW = [(1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")]
@@ -118,7 +120,14 @@ def show(value: float, dimension: str, digits: int = 3) -> str:
 def _show_seconds(value: float, digits: int) -> str:
     if value == 0:
         return "0 s"
-    for factor, name in ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+    for factor, name in (
+        (86400.0, "d"),
+        (3600.0, "h"),
+        (60.0, "min"),
+        (1.0, "s"),
+        (1e-3, "ms"),
+        (1e-6, "µs"),
+    ):
         if abs(value) >= factor * (2 if factor > 1 else 1 - 0.5 * 10**-digits):
             return f"{number(value / factor, digits)} {name}"
     return f"{number(value / 1e-9, digits)} ns"

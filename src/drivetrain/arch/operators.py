@@ -21,7 +21,18 @@ from typing import Literal
 from drivetrain.arch.layout import Layout, check_layout
 from drivetrain.arch.precision import bytes_per_kv, bytes_per_weight
 from drivetrain.arch.step import ZERO, Vector, vector
-from drivetrain.catalogue.model import Attention, Checkpoint, Dense, Indexer, LatentAttention, LayerGroup, Mixer, Model, MoE, Recurrent
+from drivetrain.catalogue.model import (
+    Attention,
+    Checkpoint,
+    Dense,
+    Indexer,
+    LatentAttention,
+    LayerGroup,
+    Mixer,
+    Model,
+    MoE,
+    Recurrent,
+)
 
 OpKind = Literal["gemm", "attention", "experts", "scan", "elementwise", "collective"]
 ACTIVATION_BYTES = 2.0  # engines keep activations in 16 bit between operators
@@ -124,7 +135,11 @@ def _attention(model: Model, a: Attention, checkpoint: Checkpoint, layout: Layou
     heads = a.n_heads / layout.tp
     q_width, o_width = heads * a.head_dim * (2 if a.output_gate else 1), heads * a.v_head_dim
     q = model.hidden * q_width if a.q_lora_rank is None else a.q_lora_rank * (model.hidden + q_width)
-    o = o_width * model.hidden if a.o_lora_rank is None else a.o_lora_rank * (o_width + a.o_groups * model.hidden / layout.tp)
+    o = (
+        o_width * model.hidden
+        if a.o_lora_rank is None
+        else a.o_lora_rank * (o_width + a.o_groups * model.hidden / layout.tp)
+    )
     kv_width = 0.0 if a.reuses_kv else kv_heads * (a.head_dim + (0 if a.k_eq_v else a.v_head_dim))
     projections = q + o + model.hidden * kv_width
     yield _gemm("attention projections", checkpoint.dtype_of("attention"), projections,
@@ -176,7 +191,12 @@ def _latent_attention(
 
 
 def _attend(
-    kv_dtype: str, flops_per_context: float, entry: float, span: int | None, written: float, window: int | None
+    kv_dtype: str,
+    flops_per_context: float,
+    entry: float,
+    span: int | None,
+    written: float,
+    window: int | None,
 ) -> Op:
     return Op(
         "attention over cache", "attention", kv_dtype,
@@ -238,8 +258,10 @@ def _experts(model: Model, moe: MoE, checkpoint: Checkpoint, layout: Layout) -> 
     visited = layout.ep * (1 - (1 - 1 / layout.ep) ** top_k) if layout.ep > 1 else 1.0
     copies = visited * layout.expert_slices
     token = copies * width
+    sent_bytes = min(ACTIVATION_BYTES, 1.0 + 4 / 128 if "8" in dtype or "4" in dtype else ACTIVATION_BYTES)
     send = Op("expert dispatch", "collective", collective="all_to_all", group="ep", calls=1,
-              message=vector(tokens=token * min(ACTIVATION_BYTES, bytes_per_weight(dtype) if "8" in dtype or "4" in dtype else 2.0)))  # fmt: skip
+              experts_local=moe.n_experts / layout.ep, expert_share=top_k / moe.n_experts,
+              message=vector(tokens=token * sent_bytes))  # fmt: skip
     yield send
     yield replace(send, name="expert combine", message=vector(tokens=token * ACTIVATION_BYTES))
 

@@ -1,7 +1,7 @@
 """The rules of the catalogue, each as a small check: ``drivetrain catalogue check`` refuses what breaks one.
 
-A check takes nothing and yields :class:`Problem`; :func:`check` runs them all over the shipped data and the user's
-folder. A rule with honest exceptions (INT8 cut down on one part) is silenced by a ``note`` on the value.
+Each check takes all records and yields :class:`Problem`; :func:`check` runs them over the shipped data and
+the user's folder. A rule with honest exceptions (INT8 cut down on one part) is silenced by a ``note``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from drivetrain.catalogue import loader
 from drivetrain.catalogue.check_hardware import HARDWARE_CHECKS
 from drivetrain.catalogue.fact import Fact
+from drivetrain.catalogue.files import overlaid, user_folder
 from drivetrain.errors import BadInputError, UnsupportedError
 from drivetrain.registry import slug
 
@@ -28,7 +29,7 @@ class Problem:
 
 
 def check() -> list[Problem]:
-    """All problems of the catalogue, in order of file; an empty list means it is sound."""
+    """Return all problems of the catalogue, in order of file; an empty list means it is sound."""
     found: list[Problem] = []
     records: dict[str, list[tuple[str, Any]]] = {}
     for kind in loader.KINDS:
@@ -46,10 +47,8 @@ def _read(kind: str, found: list[Problem]) -> Iterator[tuple[str, Any]]:
     """Every record of a kind with its file; unreadable files become problems."""
     try:
         paths = loader.entry_files(kind)
-    except UnsupportedError:
-        return
     except BadInputError:
-        return
+        return  # a kind without entries
     for stem, path in sorted(paths.items()):
         file = f"{kind}/{stem}.toml"
         try:
@@ -81,24 +80,19 @@ def check_aliases(records: Records) -> Iterator[Problem]:
             for alias in record.aliases:
                 owner = owners.setdefault(slug(alias), record.name)
                 if owner != record.name:
-                    yield Problem(
-                        file, "aliases", f"'{alias}' already leads to '{owner}'. Keep it in one place."
-                    )
+                    yield Problem(file, "aliases", f"'{alias}' already leads to '{owner}'. Keep it in one place.")
         yield from _check_spellings(kind, owners)
 
 
 def _check_spellings(kind: str, owners: Mapping[str, str]) -> Iterator[Problem]:
     names = set(owners.values())
-    for folder in loader.folders():
-        path = folder / "spellings.toml"
-        for name, texts in (loader.read_toml(path).get(kind, {}) if path.is_file() else {}).items():
+    for _, spellings in overlaid("spellings", user_folder()):
+        for name, texts in spellings.get(kind, {}).items():
             if name not in names:
                 yield Problem("spellings.toml", f"{kind}.{name}", f"there is no entry '{name}'.")
             for text in texts:
                 if owners.get(slug(text), name) != name:
-                    yield Problem(
-                        "spellings.toml", f"{kind}.{name}", f"'{text}' leads to '{owners[slug(text)]}'."
-                    )
+                    yield Problem("spellings.toml", f"{kind}.{name}", f"'{text}' leads to '{owners[slug(text)]}'.")
 
 
 def check_sources(records: Records) -> Iterator[Problem]:
@@ -107,6 +101,9 @@ def check_sources(records: Records) -> Iterator[Problem]:
         for file, record in entries:
             for key, fact in facts_of(record).items():
                 yield from _check_fact(file, key, fact)
+    for file, record in records["workloads"]:
+        if record.source not in loader.sources():
+            yield Problem(file, "source", f"source '{record.source}' is not in sources.toml. Add it there.")
 
 
 def _check_fact(file: str, key: str, fact: Fact) -> Iterator[Problem]:
@@ -114,14 +111,18 @@ def _check_fact(file: str, key: str, fact: Fact) -> Iterator[Problem]:
     for one in (fact, *fact.also):
         if one.source not in known:
             yield Problem(file, key, f"source '{one.source}' is not in sources.toml. Add it there.")
+        if (one.source == "assumption") != (one.kind == "assumed"):
+            yield Problem(file, key, "kind 'assumed' and source 'assumption' go together. Mend one of them.")
+        if one.source == "untraced" and not one.unverified:
+            yield Problem(file, key, "a value of source 'untraced' needs unverified = true.")
         if not _is_month(one.seen):
             yield Problem(file, key, f"seen '{one.seen}' is no date. Write year and month, such as 2026-11.")
     if any(other.value == fact.value and other.source == fact.source for other in fact.also):
         yield Problem(file, key, "also repeats the value on top. Remove the copy.")
 
 
-def check_prices(records: Records) -> Iterator[Problem]:
-    """Prices, servers and fabrics refer to entries that exist."""
+def check_references(records: Records) -> Iterator[Problem]:
+    """Prices, servers, engines and links refer to entries that exist."""
     accelerators = {record.name for _, record in records["accelerators"]}
     fabrics = {record.name for _, record in records["fabrics"]}
     for kind in ("prices", "servers"):
@@ -129,6 +130,9 @@ def check_prices(records: Records) -> Iterator[Problem]:
             if accelerators and record.accelerator not in accelerators:
                 message = f"there is no accelerator '{record.accelerator}'. Use the name of its file."
                 yield Problem(file, "accelerator", message)
+    for file, record in records["engines"]:
+        for name in (name for rule in record.limits for name in rule.accelerators if name not in accelerators):
+            yield Problem(file, "limits", f"there is no accelerator '{name}'. Use the name of its file.")
     if not fabrics:
         return
     for file, record in records["servers"]:
@@ -140,7 +144,7 @@ def check_prices(records: Records) -> Iterator[Problem]:
 
 
 def facts_of(record: Any) -> dict[str, Fact]:  # noqa: ANN401 - any record
-    """All sourced values of a record by field, prices included."""
+    """Return all sourced values of a record by field, prices included."""
     if hasattr(record, "facts"):
         return dict(record.facts)
     named = {key: getattr(record, key, None) for key in ("usd", "usd_low", "usd_high", "low", "mid", "high")}
@@ -176,6 +180,6 @@ _CHECKS: tuple[Callable[[Records], Iterator[Problem]], ...] = (
     check_names,
     check_aliases,
     check_sources,
-    check_prices,
+    check_references,
     *(partial(_each, rule) for rule in HARDWARE_CHECKS),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 from drivetrain import units
 from drivetrain.catalogue.hardware import Accelerator
@@ -30,7 +31,7 @@ def check_power(chip: Accelerator) -> Iterator[tuple[str, str]]:
 
 
 def check_ratios(chip: Accelerator) -> Iterator[tuple[str, str]]:
-    """8-bit rates are twice BF16 and 4-bit rates two or three times 8-bit; four times hints at a sparse figure."""
+    """8-bit rates are twice BF16, 4-bit rates four or six times; other ratios hint at a sparse figure."""
     base = chip.flops.get("bf16") or chip.flops.get("fp16")
     if not base:
         return
@@ -58,7 +59,7 @@ def _ratio(chip: Accelerator, key: str, base: float, usual: tuple[float, ...]) -
 def check_order(chip: Accelerator) -> Iterator[tuple[str, str]]:
     """Wider formats are not faster: FP32 <= TF32 <= BF16."""
     order = [key for key in ("fp32", "tf32", "bf16") if key in chip.flops]
-    for wide, narrow in zip(order, order[1:], strict=False):
+    for wide, narrow in pairwise(order):
         if chip.flops[wide] > chip.flops[narrow] * (1 + TOLERANCE):
             yield f"flops.{wide}", f"is above the rate of {narrow}. Check both: rates are dense."
 
@@ -70,7 +71,8 @@ def check_scaleup(chip: Accelerator) -> Iterator[tuple[str, str]]:
         yield (
             "scaleup.stated",
             f"{up.n_links} links of {units.show(up.link_bytes_per_s, 'bytes/s')} make "
-            f"{units.show(up.bytes_per_s, 'bytes/s')}, not {stated.text}. Rates are one way; vendors often add both.",
+            f"{units.show(up.bytes_per_s, 'bytes/s')}, not {stated.text}. "
+            "Rates are one way; vendors often add both directions.",
         )
     noted = bool(chip.facts["scaleup.n_links"].note)
     if up.kind == "mesh" and up.n_links != up.domain - 1 and not noted:

@@ -15,9 +15,9 @@ PriceKind = Literal["rental", "tco", "purchase"]
 class Price:
     """What one accelerator costs, as low / mid / high of a dated source.
 
-    ``rental``: USD per accelerator-hour on the market (on demand unless ``terms`` says otherwise). ``tco``: all-in
-    owner's cost per accelerator-hour for the buyer named in ``terms`` (hyperscaler, neocloud). ``purchase``: USD per
-    accelerator (``terms`` says whether chip, server share or cluster share).
+    ``rental``: USD per accelerator-hour on the market (on demand unless ``terms`` says otherwise). ``tco``:
+    all-in owner's cost per accelerator-hour for the buyer named in ``terms`` (hyperscaler, neocloud).
+    ``purchase``: USD per accelerator (``terms`` says whether chip, server share or cluster share).
     """
 
     name: str
@@ -32,7 +32,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A place with a grid: industrial electricity price and carbon intensity (listed as ``grids`` and ``regions``)."""
+    """A place with a grid: industrial electricity price, carbon intensity (``grids`` and ``regions``)."""
 
     name: str
     aliases: tuple[str, ...]
@@ -45,7 +45,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class EngineLimits:
-    """Other defaults on some accelerators: those named, or those with less than ``below_bytes`` of usable memory."""
+    """Other defaults on some accelerators: those named, or with less than ``below_bytes`` usable memory."""
 
     below_bytes: float
     accelerators: tuple[str, ...]
@@ -58,9 +58,9 @@ class Engine:
     """A serving engine at a version, with the defaults that decide how it batches.
 
     ``max_batched_tokens`` is the token budget of one step, ``max_num_seqs`` its sequence limit,
-    ``memory_frac`` the share of usable memory it manages, ``block_tokens`` the KV page size. ``vendors`` are the
-    accelerator vendors it runs on; ``weight_dtypes`` the checkpoint precisions it loads; ``limits`` rules for
-    accelerators on which it picks other defaults.
+    ``memory_frac`` the share of usable memory it manages, ``block_tokens`` the KV page size. ``vendors`` are
+    the accelerator vendors it runs on; ``weight_dtypes`` the checkpoint precisions it loads; ``limits`` rules
+    for accelerators on which it picks other defaults.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Economic:
-    """A sourced quantity of ``data/economics.toml`` that belongs to no single part: PUE, lifetimes, capital per MW.
+    """A sourced quantity of ``economics.toml`` that belongs to no single part: PUE, lifetimes, capital.
 
     ``mid`` is the one used; ``low`` and ``high`` bound it where sources give a range.
     """

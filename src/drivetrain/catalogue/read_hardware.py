@@ -56,12 +56,12 @@ def read_accelerator(raw: dict[str, Any], where: str) -> Accelerator:
 
 
 def _flops(table: Table) -> dict[str, Fact]:
-    unknown = [key for key in table.keys() if key not in PRECISIONS]
+    unknown = [key for key in table if key not in PRECISIONS]
     if unknown:
         raise FileError(f"{table.field(unknown[0])} is no precision. Write one of {', '.join(PRECISIONS)}.")
     if not table.keys():
         raise FileError(f"{table.where} is empty. Give at least one dense rate, for example bf16.")
-    return {key: table.fact(key, "FLOP/s") for key in table.keys()}
+    return {key: table.fact(key, "FLOP/s") for key in table}
 
 
 def _scaleup(table: Table) -> tuple[ScaleUp, dict[str, Fact]]:

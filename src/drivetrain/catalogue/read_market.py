@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast, get_args
 
 from drivetrain.catalogue.fact import Fact
@@ -9,13 +10,12 @@ from drivetrain.catalogue.hardware import PRECISIONS
 from drivetrain.catalogue.market import Economic, Engine, EngineLimits, Price, PriceKind, Region
 from drivetrain.catalogue.table import Table
 from drivetrain.errors import FileError
-from drivetrain.registry import slug
 
 _PRICE_DIMENSION = {"rental": "USD/h", "tco": "USD/h", "purchase": "USD"}
 
 
 def read_prices(raw: dict[str, Any], where: str) -> list[Price]:
-    """All prices of one accelerator: a file holds ``accelerator`` and a list of ``[[prices]]``."""
+    """Read all prices of one accelerator: a file holds ``accelerator`` and a list of ``[[prices]]``."""
     table = Table(raw, where)
     accelerator = table.text("accelerator")
     prices = [_price(entry, accelerator) for entry in table.tables("prices")]
@@ -23,9 +23,7 @@ def read_prices(raw: dict[str, Any], where: str) -> list[Price]:
     names = [price.name for price in prices]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
-        raise FileError(
-            f"{where}: two prices are called '{doubled[0]}'. Give one of them other terms or a name."
-        )
+        raise FileError(f"{where}: two prices are called '{doubled[0]}'. Give one of them other terms or a name.")
     return prices
 
 
@@ -51,12 +49,13 @@ def _price(table: Table, accelerator: str) -> Price:
 
 
 def price_name(accelerator: str, kind: str, terms: str) -> str:
-    """The name of a price that has none of its own.
+    """Name a price that has none of its own.
 
     >>> price_name("h100-sxm-80gb", "tco", "neocloud"), price_name("h100-sxm-80gb", "rental", "on demand")
     ('h100-sxm-80gb-tco-neocloud', 'h100-sxm-80gb-rental')
     """
-    suffix = "" if terms in ("", "on demand") else f"-{slug(terms)}"
+    words = re.sub(r"[^a-z0-9]+", "-", terms.lower()).strip("-")
+    suffix = "" if words in ("", "on-demand") else f"-{words}"
     return f"{accelerator}-{kind}{suffix}"
 
 
@@ -84,15 +83,11 @@ def read_engine(raw: dict[str, Any], where: str) -> Engine:
     tokens, seqs = table.count_fact("max_batched_tokens"), table.count_fact("max_num_seqs")
     memory, block = table.fact("memory_frac", "1"), table.count_fact("block_tokens")
     if memory.value > 1:
-        raise FileError(
-            f"{table.field('memory_frac')} is {memory.text}. Write a share of at most 1, such as 0.9."
-        )
+        raise FileError(f"{table.field('memory_frac')} is {memory.text}. Write a share of at most 1, such as 0.9.")
     dtypes = table.texts("weight_dtypes")
     unknown = [dtype for dtype in dtypes if dtype not in PRECISIONS]
     if unknown:
-        raise FileError(
-            f"{table.field('weight_dtypes')}: '{unknown[0]}' is not one of {', '.join(PRECISIONS)}."
-        )
+        raise FileError(f"{table.field('weight_dtypes')}: '{unknown[0]}' is not one of {', '.join(PRECISIONS)}.")
     record = Engine(
         name=table.text("name"),
         aliases=table.texts("aliases", ()),
@@ -132,9 +127,9 @@ def _limits(table: Table) -> EngineLimits:
 
 
 def read_economics(raw: dict[str, Any], where: str) -> dict[str, Economic]:
-    """``economics.toml``: one table per quantity with ``title``, ``unit``, ``mid`` and perhaps ``low`` and ``high``."""
+    """Read ``economics.toml``: one table per quantity with title, unit, mid and perhaps low and high."""
     table = Table(raw, where)
-    return {name: _economic(table.table(name), name) for name in table.keys()}
+    return {name: _economic(table.table(name), name) for name in table}
 
 
 def _economic(table: Table, name: str) -> Economic:

@@ -1,8 +1,8 @@
-"""A TOML table being read: hands out typed fields, names file and field when one is wrong, refuses leftovers."""
+"""A TOML table being read: typed fields, errors that name file and field, no field left unread."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from drivetrain import units
@@ -27,11 +27,11 @@ class Table:
         return key in self._raw
 
     def field(self, key: str) -> str:
-        """Where ``key`` is, for error messages."""
+        """Return where ``key`` is, for error messages."""
         return f"{self.where}: {key}"
 
     def take(self, key: str, default: Any = ...) -> Any:  # noqa: ANN401 - straight from TOML
-        """Whatever stands at ``key``; without a default the field is required."""
+        """Return whatever stands at ``key``; without a default the field is required."""
         self._used.add(key)
         if key in self._raw:
             return self._raw[key]
@@ -40,7 +40,7 @@ class Table:
         return default
 
     def text(self, key: str, default: Any = ..., among: Iterable[str] = ()) -> str:  # noqa: ANN401
-        """A string, optionally one of ``among``."""
+        """Return a string, optionally one of ``among``."""
         value = self.take(key, default)
         if not isinstance(value, str) or (default is ... and not value.strip()):
             raise FileError(f"{self.field(key)} needs text in quotes, not {value!r}.")
@@ -50,61 +50,64 @@ class Table:
         return value
 
     def texts(self, key: str, default: Any = ...) -> tuple[str, ...]:  # noqa: ANN401
-        """A list of strings."""
+        """Return a list of strings."""
         value = self.take(key, default)
         if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
             raise FileError(f'{self.field(key)} needs a list of texts such as ["a", "b"], not {value!r}.')
         return tuple(value)
 
     def flag(self, key: str, default: Any = ...) -> bool:  # noqa: ANN401
-        """A true or false."""
+        """Return true or false."""
         value = self.take(key, default)
         if not isinstance(value, bool):
             raise FileError(f"{self.field(key)} needs true or false, not {value!r}.")
         return value
 
     def count(self, key: str, default: Any = ...) -> int:  # noqa: ANN401
-        """A whole number above zero."""
+        """Return a whole number above zero."""
         value = self.take(key, default)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise FileError(f"{self.field(key)} needs a whole number above zero, not {value!r}.")
         return value
 
     def quantity(self, key: str, dimension: str) -> float:
-        """A value with a unit and without a source of its own, in SI."""
+        """Return a value with a unit and without a source of its own, in SI."""
         try:
             return units.parse(self.take(key), dimension)
         except UnitError as error:
             raise FileError(f"{self.field(key)}: {error.args[0]}") from None
 
     def fact(self, key: str, dimension: str) -> Fact:
-        """A sourced value above zero."""
+        """Return a sourced value above zero."""
         return positive_fact(self.take(key), dimension, self.field(key))
 
     def optional_fact(self, key: str, dimension: str) -> Fact | None:
-        """A sourced value above zero, or None where the field is absent."""
+        """Return a sourced value above zero, or None where the field is absent."""
         return self.fact(key, dimension) if key in self else None
 
     def count_fact(self, key: str) -> Fact:
-        """A sourced whole number above zero."""
+        """Return a sourced whole number above zero."""
         found = self.fact(key, "1")
         if found.value != int(found.value):
             raise FileError(f"{self.field(key)} needs a whole number, not {found.text}.")
         return found
 
     def table(self, key: str) -> Table:
-        """A table within this one."""
+        """Return a table within this one."""
         return Table(self.take(key), self.field(key))
 
     def tables(self, key: str) -> list[Table]:
-        """An array of tables (``[[key]]``)."""
+        """Return an array of tables (``[[key]]``)."""
         value = self.take(key)
         if not isinstance(value, list):
             raise FileError(f"{self.field(key)} needs entries written as [[{key}]].")
         return [Table(raw, f"{self.where}: {key}[{index}]") for index, raw in enumerate(value)]
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._raw)
+
     def keys(self) -> tuple[str, ...]:
-        """All field names, as written."""
+        """Return all field names, as written."""
         return tuple(self._raw)
 
     def done(self) -> None:
@@ -129,5 +132,5 @@ def positive_fact(raw: Any, dimension: str, where: str) -> Fact:  # noqa: ANN401
 
 
 def values(facts: Mapping[str, Fact]) -> dict[str, float]:
-    """The SI numbers of a table of facts."""
+    """Return the SI numbers of a table of facts."""
     return {key: fact.value for key, fact in facts.items()}

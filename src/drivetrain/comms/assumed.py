@@ -1,8 +1,8 @@
 """Values that serve without a fit: rounded pooled fits for switch and PCIe, assumptions for the rest.
 
 Never measured here: *mesh* (AMD xGMI, Gaudi) and *torus* (TPU ICI); give their results a wide range.
-*network* follows public runs: 74 % of the NIC rate above 1 GiB, 12.5 % at 16 MiB over four nodes on a high-latency
-network (B200, EFA), 85-155 microseconds least on InfiniBand-like ones.
+*network* follows public runs: 74 % of the NIC rate above 1 GiB, 65-155 microseconds at least on two to four
+nodes. High-latency networks (EFA: 12.5 % of the NIC rate at 16 MiB over four nodes) take about twice as long.
 """
 
 from __future__ import annotations

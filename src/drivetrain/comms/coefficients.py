@@ -29,8 +29,9 @@ MAX_REGIMES = 3
 class Regime:
     """One protocol: latencies in seconds (>= 0), efficiency of the link rate in (0, 1], local pass >= 0.
 
-    ``algorithm``: *one_shot*, every rank reads all peers' whole buffers (all-to-all: one message per copy); *ring*, every byte crosses as seldom as it can (ring, two-shot; all-to-all: messages merged per
-    domain). ``in_switch``: efficiency of the same with reduction in the switch, all-reduce only; 0 = none.
+    ``algorithm``: *one_shot*, every rank reads all peers' whole buffers (all-to-all: one message per copy);
+    *ring*, every byte crosses as seldom as it can (ring, two-shot; all-to-all: messages merged per domain).
+    ``in_switch``: efficiency of the same with reduction in the switch, all-reduce only; 0 = none.
     """
 
     algorithm: Algorithm

@@ -1,7 +1,8 @@
 """Seconds a collective takes, as the best of a few affine regimes in its bytes.
 
 Every function returns a :class:`CollectiveTime`, ``t(bytes) = min_i(alpha_i + beta_i * bytes)``. ``n`` ranks
-are laid out densely: ``n_inner = min(n, domain)`` in a scale-up domain, ``n / n_inner`` domains joined by NICs.
+are laid out densely: ``n_inner = min(n, domain)`` in a scale-up domain, ``n / n_inner`` domains joined by
+NICs. Errors of the fitted coefficients stand in ``cost/calibration/collectives.toml``.
 
 A group that spans domains is hierarchical (reduce-scatter inside, all-reduce across, all-gather inside). Its
 tiers run as a pipeline over chunks, so latencies add and the slower tier sets the rate: four nodes of eight
@@ -39,8 +40,8 @@ _TREE_FROM = 8
 class CollectiveTime:
     """``t(bytes) = min_i(alpha_i + beta_i * bytes)``: 1 to 3 regimes of (seconds, seconds per byte).
 
-    >>> CollectiveTime(((1e-6, 1e-9), (5e-6, 1e-11))).seconds(1e6)
-    1.5e-05
+    >>> CollectiveTime(((1e-6, 1e-9), (4e-6, 2e-12))).seconds(1e6)
+    6e-06
     """
 
     regimes: tuple[tuple[float, float], ...]
@@ -168,7 +169,7 @@ def _outer(
 ) -> Lines:
     """Regimes among ``n`` domains, quickest first.
 
-    After the inner reduce-scatter, or before the inner all-gather, each NIC carries ``1/inner`` of the tensor.
+    After the inner reduce-scatter, or before the inner all-gather, a NIC carries ``1/inner`` of the tensor.
     """
     lines = []
     for regime in coefficients.fit(op, NETWORK, topology.scaleout_fabric).regimes:

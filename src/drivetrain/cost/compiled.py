@@ -61,7 +61,9 @@ def compile_step(
         if span not in spans:
             spans.append(span)
         flop_rate, byte_rate, joules_per_flop, joules_per_byte = rates(op, hardware, eff)
-        miss = 0.0 if op.expert_share == 0.0 else (-_CERTAIN if op.expert_share >= 1.0 else math.log1p(-op.expert_share))
+        miss = (
+            0.0 if op.expert_share == 0.0 else (-_CERTAIN if op.expert_share >= 1.0 else math.log1p(-op.expert_share))
+        )
         rows.append(
             [f / flop_rate for f in op.flops] + [b / byte_rate for b in op.bytes_moved]
             + [float(spans.index(span)), op.experts_local, miss, joules_per_flop * flop_rate, joules_per_byte * byte_rate]

@@ -1,6 +1,6 @@
 """Fitted coefficients: how much of a datasheet rate software reaches, and what it adds.
 
-Read from ``calibration/serving.toml``. Values are pooled: ``[base]`` holds for everything, ``[generation.X]`` and
+Read from ``calibration/serving.toml`` (time) and ``power.toml``. Values are pooled: ``[base]`` holds for everything, ``[generation.X]`` and
 ``[engine.Y]`` override single entries for one hardware generation or one engine family, so an accelerator or engine that
 was never measured still gets a sound answer, at a lower evidence tier.
 """
@@ -8,7 +8,7 @@ was never measured still gets a sound answer, at a lower evidence tier.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib import resources
 from typing import Any, Literal
@@ -70,21 +70,22 @@ def calibration(name: str) -> dict[str, Any]:
 @cache
 def efficiency(engine_family: str, generation: str) -> Efficiency:
     """Coefficients for an engine family on a hardware generation; the tier says how far they were measured."""
-    raw = calibration("serving")
+    raw, power = calibration("serving"), calibration("power")
+    by_generation = raw.get("generation", {}).get(generation, {})
+    by_engine = raw.get("engine", {}).get(engine_family, {})
+    sections = (raw["base"], by_generation, by_engine, power["base"], power.get("generation", {}).get(generation, {}))
     known = {field.name for field in fields(Efficiency)} - {"tier"}
-    values = {key: float(value) for key, value in raw["base"].items() if key in known}
+    values = {key: float(value) for section in sections for key, value in section.items() if key in known}
     missing = known - set(values)
     if missing:
-        raise FileError(f"calibration/serving.toml: [base] lacks {', '.join(sorted(missing))}.")
-    by_generation = raw.get("generation", {}).get(generation)
-    by_engine = raw.get("engine", {}).get(engine_family)
-    for override in (by_generation or {}, by_engine or {}):
-        values |= {key: float(value) for key, value in override.items() if key in known}
-    fitted = bool((by_generation or {}).get("fitted")) and bool((by_engine or {}).get("fitted"))
-    return replace(Efficiency(**values), tier="calibrated" if fitted else "roofline")
+        raise FileError(f"calibration: {', '.join(sorted(missing))} missing.")
+    fitted = bool(by_generation.get("fitted")) and bool(by_engine.get("fitted"))
+    return Efficiency(**values, tier="calibrated" if fitted else "roofline")
 
 
 @cache
-def collective_coefficients() -> Coefficients:
-    """The fitted collective coefficients."""
-    return coefficients_from(calibration("collectives"))
+def collective_coefficients(engine_family: str = "engine") -> Coefficients:
+    """The fitted collective coefficients of an engine's library; what it lacks comes from all engines pooled."""
+    raw = calibration("collectives")
+    known = {str(fit["library"]) for fit in raw["fit"]}
+    return coefficients_from(raw, engine_family if engine_family in known else "engine")

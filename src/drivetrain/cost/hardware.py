@@ -74,7 +74,11 @@ class Hardware:
 
 
 def hardware_of(
-    accelerator: Accelerator, *, domain: int | None = None, nic_bytes_per_s: float | None = None, fabric: str = ""
+    accelerator: Accelerator,
+    *,
+    domain: int | None = None,
+    nic_bytes_per_s: float | None = None,
+    fabric: str = "",
 ) -> Hardware:
     """The rates of a catalogue accelerator, in the server given by its domain and NIC rate where they differ."""
     return Hardware(

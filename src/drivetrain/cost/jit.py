@@ -18,7 +18,10 @@ from typing import Any
 def cache_folder() -> Path:
     """Where compiled code is kept: ``$DRIVETRAIN_CACHE``, else the user's cache folder, else a temporary one."""
     base = os.environ.get("DRIVETRAIN_CACHE") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    for candidate in (Path(base) / "drivetrain", Path(tempfile.gettempdir()) / f"drivetrain-{getpass.getuser()}"):
+    for candidate in (
+        Path(base) / "drivetrain",
+        Path(tempfile.gettempdir()) / f"drivetrain-{getpass.getuser()}",
+    ):
         try:
             candidate.mkdir(parents=True, exist_ok=True)
             probe = candidate / ".writable"

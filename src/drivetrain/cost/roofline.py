@@ -95,7 +95,6 @@ def step_time(
 
 def features(op: Op, step: Step) -> Vector:
     """The step's features as this operator sees them: contexts within its span, experts hit on this rank."""
-
     decode, prefill, chunk = step.contexts(math.inf if op.span is None else float(op.span))
     expert_tokens = step.tokens if step.expert_tokens is None else step.expert_tokens
     x = [0.0] * N_FEATURES
@@ -143,10 +142,19 @@ def collective_time(op: Op, hardware: Hardware, layout: Layout, links: Coefficie
     """The collective of ``op`` over its group, ranks laid out with tensor parallelism innermost."""
     n = {"tp": layout.tp, "ep": layout.tp * layout.dp, "pp": 2}[op.group]
     function: Callable[..., CollectiveTime] = getattr(collectives, op.collective)
+    if op.collective == "all_to_all":
+        return collectives.all_to_all(n, hardware.topology, links, merged=_merged(op, n, hardware, layout))
     inner = None
     if op.group == "pp" and layout.n_accelerators > hardware.topology.domain:
         inner = 1  # neighbouring stages sit in different domains
     return function(n, hardware.topology, links, n_inner=inner)
+
+
+def _merged(op: Op, n: int, hardware: Hardware, layout: Layout) -> float:
+    """Copies that travel once between domains and are spread inside: distinct ranks over distinct domains visited."""
+    domains = n / min(n, hardware.topology.domain)
+    top_k = op.expert_share * op.experts_local * layout.ep
+    return 1.0 if domains <= 1 else collectives.distinct_places(n, top_k) / collectives.distinct_places(domains, top_k)
 
 
 def _time(op: Op, x: Vector, hardware: Hardware, layout: Layout, eff: Efficiency, links: Coefficients) -> OpTime:

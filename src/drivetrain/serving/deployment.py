@@ -81,7 +81,9 @@ def deploy(piece: Cut, hardware: Hardware, engine: Engine, eff: Efficiency, link
     return Deployment(piece, hardware, engine, eff, links, compile_step(piece.ops, hardware, piece.layout, eff, links))
 
 
-def memory(piece: Cut, hardware: Hardware, engine: Engine, eff: Efficiency, one: SequenceBytes, budget: float) -> Memory:
+def memory(
+    piece: Cut, hardware: Hardware, engine: Engine, eff: Efficiency, one: SequenceBytes, budget: float
+) -> Memory:
     """Size the memory of one accelerator for sequences of size ``one`` and steps of ``budget`` tokens.
 
     Resident tokens of a decoding sequence are spread over its life; N sequences need ``N m + 2 sigma sqrt(N)`` bytes with
@@ -142,7 +144,12 @@ def contexts(spans: tuple[float, ...], lengths: Lengths) -> Contexts:
 
 def scalars(deployment: Deployment, budget: float, max_seqs: float) -> Floats:
     """The deployment scalars in the kernel's order."""
-    c, hardware, layout, eff = deployment.coefficients, deployment.hardware, deployment.cut.layout, deployment.efficiency
+    c, hardware, layout, eff = (
+        deployment.coefficients,
+        deployment.hardware,
+        deployment.cut.layout,
+        deployment.efficiency,
+    )
     return np.array(
         [c.overhead_s, c.sequence_s, c.exposed, layout.pp, layout.dp, budget, max_seqs,
          eff.static_power * hardware.tdp_w, hardware.tdp_w, hardware.idle_w]

@@ -112,7 +112,16 @@ def solve(
         chunks_rank = per_rank / chunk
         t_decode, joules_decode = step(ops, collectives, scalars, rank, 0.0, 0.0, seen, decode_ctx, none, none)
         t_mixed, joules_mixed = step(
-            ops, collectives, scalars, rank, per_rank, chunks_rank, seen + carried, decode_ctx, ctx_prefill, ctx_chunk
+            ops,
+            collectives,
+            scalars,
+            rank,
+            per_rank,
+            chunks_rank,
+            seen + carried,
+            decode_ctx,
+            ctx_prefill,
+            ctx_chunk,
         )
         g = (1.0 - u) * t_decode + u * t_mixed
         if abs(g - t) <= _TOLERANCE * t:

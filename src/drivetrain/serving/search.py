@@ -128,7 +128,6 @@ def candidates(
 ) -> tuple[list[Job], tuple[float, Job] | None]:
     """Jobs for every combination that can run and fits; and, of those that do not fit, the one that misses by least."""
     cuts: dict[tuple[str, Layout], tuple[Cut, SequenceBytes]] = {}
-    links = collective_coefficients()
     jobs: list[Job] = []
     nearest: tuple[float, Job] | None = None
     for offer in offers:
@@ -144,10 +143,12 @@ def candidates(
                     if not runs(engine, offer, checkpoint):
                         continue
                     eff = efficiency(engine.family, offer.hardware.generation)
-                    sized = [(b, memory(piece, offer.hardware, engine, eff, one, b)) for b in _budgets(engine, lengths)]
+                    sized = [(b, memory(piece, offer.hardware, engine, eff, one, b)) for b in _budgets(engine, offer.hardware, lengths)]
                     fitting = [(b, m) for b, m in sized if m.fits >= 1]
                     try:
-                        deployment = deploy(piece, offer.hardware, engine, eff, links)
+                        deployment = deploy(
+                            piece, offer.hardware, engine, eff, collective_coefficients(engine.family)
+                        )
                     except (LayoutError, UnsupportedError):
                         continue
                     if not fitting:
@@ -203,8 +204,8 @@ def pareto(rows: Floats) -> list[int]:
     return front
 
 
-def _budgets(engine: Engine, lengths: Lengths) -> list[float]:
-    own = float(engine.max_batched_tokens)
+def _budgets(engine: Engine, hardware: Hardware, lengths: Lengths) -> list[float]:
+    own = float(engine.limits_on(hardware.name, hardware.memory_bytes)[0])
     if not engine.chunked_prefill:  # a prompt is prefilled whole
         return [max(own, float(lengths.computed.max()))]
     return sorted({own, *BUDGETS})
@@ -249,5 +250,3 @@ def _job_rows(jobs: Sequence[Job]) -> Floats:
         rows[i, sw.USD_HOUR] = job.offer.usd_per_hour
         rows[i, sw.HOST_W] = job.offer.host_w
     return rows
-
-

@@ -11,7 +11,15 @@ from drivetrain.arch.step import Step
 from drivetrain.cost.roofline import StepTime, step_time
 from drivetrain.errors import BadInputError
 from drivetrain.serving import kernel
-from drivetrain.serving.deployment import Contexts, Deployment, Memory, contexts, memory, scalars, sequence_bytes
+from drivetrain.serving.deployment import (
+    Contexts,
+    Deployment,
+    Memory,
+    contexts,
+    memory,
+    scalars,
+    sequence_bytes,
+)
 from drivetrain.serving.lengths import Lengths, decode_context, prefill_context
 from drivetrain.serving.slo import METRICS, STATISTICS, Target
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.cost.jit import jit
-from drivetrain.serving.kernel import IN_SYSTEM, LATENCY, N_OUT, N_SCALARS, POWER_W, STABLE, TPOT, TTFT, solve
+from drivetrain.serving.kernel import E2E, IN_SYSTEM, LATENCY, N_OUT, N_SCALARS, POWER_W, QUEUE_S, STABLE, TPOT, TTFT, solve
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -123,7 +123,9 @@ def _record(
     row[JOULES_PER_TOKEN] = row[WALL_W] / (peak_rate * osl_mean)
     worst = np.inf
     if out[STABLE] == 1.0:
-        worst = 0.0
+        # even without targets: a queue that outlasts the service itself is no plan
+        worst = out[QUEUE_S] / (out[LATENCY + 5 * E2E] - out[QUEUE_S])
+        worst = worst if worst > 1.0 else 0.0
         for metric in range(4):
             for statistic in range(5):
                 if limits[metric, statistic] < np.inf:

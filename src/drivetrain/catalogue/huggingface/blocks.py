@@ -142,14 +142,25 @@ def context(f: Fields, default: int = 2048) -> int:
     return f.size(*CONTEXT, default=default)
 
 
-def window(f: Fields, *names: str) -> int | None:
-    """A sliding window's length, None where absent, zero or negative (some write -1 for none)."""
-    value = f.any(*(names or ("sliding_window",)))
-    if value is None:
+def window(f: Fields, *names: str, default: int | None = None) -> int | None:
+    """A sliding window's length, None where null, zero, negative or no shorter than the context."""
+    names = names or ("sliding_window",)
+    f.used.update(names)
+    value = next((f.raw[name] for name in names if name in f.raw), default)
+    if value is None or value is False:
         return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise f.bad(f"{(names or ('sliding_window',))[0]} must be a whole number, not {value!r}.")
-    return value if value > 0 else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
+        raise f.bad(f"{names[0]} must be a whole number, not {value!r}.")
+    return int(value) if 0 < value < context(f) else None
+
+
+def windows(f: Fields, n: int, span: int | None, sliding: Callable[[int], bool]) -> list[int | None]:
+    """The window of each layer, from ``layer_types`` or by rule."""
+    types = kinds(f, n, lambda i: "sliding_attention" if sliding(i) else "full_attention")
+    for kind in types:
+        if kind not in ("sliding_attention", "full_attention", "chunked_attention", "attention"):
+            raise f.bad(f"layer_types has '{kind}', which this family does not know.")
+    return [span if kind in ("sliding_attention", "chunked_attention") else None for kind in types]
 
 
 def kinds(f: Fields, n: int, default: Callable[[int], str]) -> list[str]:

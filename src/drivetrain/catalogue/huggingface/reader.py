@@ -80,7 +80,9 @@ class Fields:
         return default if value is None else value
 
     def maybe(self, *names: str) -> int | None:
-        """A whole number of at least 1, or None where absent, null or 0."""
+        """A whole number of at least 1, or None where null or 0 (or absent and without a default)."""
+        if self._find(names) is None and any(name in self.raw for name in names):
+            return None
         return self._number(names, None, smallest=0) or None
 
     def flag(self, *names: str, default: bool = False) -> bool:

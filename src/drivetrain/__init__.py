@@ -1,0 +1,39 @@
+"""Drivetrain: AI infrastructure as one system — model, accelerator, memory, interconnect, power, software, workload, price.
+
+>>> import drivetrain
+>>> answer = drivetrain.predict_serve(model="llama-3.1-8b", accelerators=("h100-sxm",), layouts=("tp1",),
+...                                   engines=("vllm",), isl=1024, osl=256, concurrency=8)
+>>> answer["bottleneck"]
+'hbm_bandwidth'
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["DrivetrainError", "ServeScenario", "__version__", "import_model", "plan_serve", "predict_serve"]
+
+_HOME = {
+    "DrivetrainError": "drivetrain.errors",
+    "ServeScenario": "drivetrain.scenario",
+    "import_model": "drivetrain.verbs.import_model",
+    "plan_serve": "drivetrain.verbs.plan_serve",
+    "predict_serve": "drivetrain.verbs.predict_serve",
+}
+
+if TYPE_CHECKING:
+    from drivetrain.errors import DrivetrainError
+    from drivetrain.scenario import ServeScenario
+    from drivetrain.verbs.import_model import import_model
+    from drivetrain.verbs.plan_serve import plan_serve
+    from drivetrain.verbs.predict_serve import predict_serve
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    """Import a public name when it is first used, so that ``import drivetrain`` costs nothing."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'drivetrain' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOME[name]), name)

@@ -1,0 +1,5 @@
+"""``python -m drivetrain``."""
+
+from drivetrain.cli.main import main
+
+main()

@@ -1,0 +1,62 @@
+"""``drivetrain``: entry point, commands and the one place where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from drivetrain import __version__
+from drivetrain.cli.catalogue import catalogue_app, list_command, show_command
+from drivetrain.cli.import_model import import_command
+from drivetrain.cli.serve import plan_serve_command, predict_serve_command
+
+app = typer.Typer(
+    name="drivetrain",
+    help="AI infrastructure as one system: plan and predict the serving of language models, with sources for every number.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+plan_app = typer.Typer(help="Search for the best answer to a planning question.", no_args_is_help=True)
+predict_app = typer.Typer(help="Evaluate one configuration.", no_args_is_help=True)
+plan_app.command("serve")(plan_serve_command)
+predict_app.command("serve")(predict_serve_command)
+catalogue_app.command("import")(import_command)
+app.add_typer(plan_app, name="plan")
+app.add_typer(predict_app, name="predict")
+app.add_typer(catalogue_app, name="catalogue")
+app.command("list")(list_command)
+app.command("show")(show_command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"drivetrain {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and stop."
+    ),
+) -> None:
+    """AI infrastructure as one system."""
+
+
+def main() -> None:
+    """Run the command line; deliberate errors become one line on stderr and their exit code."""
+    from drivetrain.errors import DrivetrainError
+
+    try:
+        app()
+    except DrivetrainError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(error.exit_code) from None
+    except BrokenPipeError:  # the reader of our pipe has seen enough
+        sys.stderr.close()
+        raise SystemExit(0) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

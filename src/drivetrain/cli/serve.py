@@ -1,0 +1,158 @@
+"""``drivetrain plan serve`` and ``drivetrain predict serve``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from drivetrain.cli.options import Format, names, rate, tokens
+
+_MODEL = "Catalogue name, or the path of a config.json, its folder, or a model TOML."
+_WORKLOAD = "Workload profile (drivetrain list workloads); or give --isl and --osl."
+_TRAFFIC, _SPACE, _MONEY, _SHOW = "Traffic", "What to search", "Money and place", "Output"
+
+Model = Annotated[str, typer.Option("--model", "-m", help=_MODEL)]
+Workload = Annotated[str, typer.Option("--workload", "-w", help=_WORKLOAD, rich_help_panel=_TRAFFIC)]
+Isl = Annotated[str, typer.Option("--isl", help="Input tokens of every request.", rich_help_panel=_TRAFFIC)]
+Osl = Annotated[str, typer.Option("--osl", help="Output tokens of every request.", rich_help_panel=_TRAFFIC)]
+Slo = Annotated[str, typer.Option("--slo", help='Targets, e.g. "ttft_p95=2s,tpot_p95=50ms".', rich_help_panel=_TRAFFIC)]
+Prefix = Annotated[float | None, typer.Option("--prefix-hit", help="Share of input tokens found in a prefix cache (default: the profile's own).",
+                                              rich_help_panel=_TRAFFIC)]  # fmt: skip
+Engines = Annotated[str, typer.Option("--engines", "--engine", "-e", help="Engines by name or family (default: the newest of each family).",
+                                      rich_help_panel=_SPACE)]  # fmt: skip
+Weights = Annotated[str, typer.Option("--weights", help="shipped, any, or a precision with a published checkpoint.",
+                                      rich_help_panel=_SPACE)]  # fmt: skip
+Kv = Annotated[str, typer.Option("--kv", help="KV-cache precision: shipped, bf16 or fp8.", rich_help_panel=_SPACE)]
+Budget = Annotated[
+    float | None,
+    typer.Option("--max-batched-tokens", help="Token budget of one step.", rich_help_panel=_SPACE),
+]
+Seqs = Annotated[
+    float | None,
+    typer.Option("--max-num-seqs", help="Sequences a replica may run at once.", rich_help_panel=_SPACE),
+]
+Pricing = Annotated[
+    str,
+    typer.Option("--pricing", help="reserved, on-demand, hyperscaler, neocloud or own.", rich_help_panel=_MONEY),
+]
+RegionOption = Annotated[str, typer.Option("--region", help="Grid for electricity and carbon (drivetrain list regions).",
+                                           rich_help_panel=_MONEY)]  # fmt: skip
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print the result.", rich_help_panel=_SHOW)]
+
+
+def plan_serve_command(
+    model: Model,
+    rate_text: Annotated[str, typer.Option("--rate", "-r", help="Mean requests over a day: 5, '5 req/s', '300 req/min'.",
+                                           rich_help_panel=_TRAFFIC)],
+    workload: Workload = "",
+    isl: Isl = "",
+    osl: Osl = "",
+    slo: Slo = "",
+    headroom: Annotated[float, typer.Option("--headroom", help="Kept free above the busiest hour.", rich_help_panel=_TRAFFIC)] = 0.1,
+    prefix_hit: Prefix = None,
+    objective: Annotated[str, typer.Option("--objective", "-o", help="cost, energy, accelerators or latency.", rich_help_panel=_SPACE)] = "cost",
+    accelerators: Annotated[str, typer.Option("--accelerators", "-a", help="Only these, by name (default: all that ship).", rich_help_panel=_SPACE)] = "",
+    layouts: Annotated[str, typer.Option("--layouts", help="Only these, e.g. tp4,tp8.", rich_help_panel=_SPACE)] = "",
+    engines: Engines = "",
+    weights: Weights = "shipped",
+    kv: Kv = "shipped",
+    max_batched_tokens: Budget = None,
+    max_num_seqs: Seqs = None,
+    max_accelerators: Annotated[float, typer.Option("--max-accelerators", help="Of one type, in all replicas.", rich_help_panel=_SPACE)] = 4096,
+    pricing: Pricing = "reserved",
+    region: RegionOption = "us",
+    output: FormatOption = Format.table,
+) -> None:  # fmt: skip
+    """Find the cheapest way to serve a model's traffic within its targets, and what limits it.
+
+    Searches accelerators, layouts, engines, batch limits and replicas. The mean rate is what you give; replicas are sized
+    for the profile's busiest hour plus --headroom, cost and energy are averaged over the day.
+
+    [dim]drivetrain plan serve --model llama-3.1-70b --workload azure-2023-conv --rate 5 --slo "ttft_p95=2s,tpot_p95=50ms"[/dim]
+    """
+    from drivetrain.scenario import ServeScenario
+
+    scenario = ServeScenario(
+        model=model, workload=workload, isl=_tokens(isl), osl=_tokens(osl), rate=rate(rate_text), slo=slo, objective=objective,
+        accelerators=names(accelerators), engines=names(engines), layouts=names(layouts), weights=weights, kv=kv,
+        headroom=headroom, prefix_hit=prefix_hit, pricing=pricing, region=region, max_accelerators=max_accelerators,
+        max_batched_tokens=max_batched_tokens, max_num_seqs=max_num_seqs,
+    )  # fmt: skip
+    _announce_compile()
+    from drivetrain.verbs.plan_serve import plan
+
+    answer = plan(scenario)
+    if output is Format.table:
+        from drivetrain.report.serve import print_assumptions, print_plan
+
+        print_assumptions(answer["assumptions"])
+        print_plan(answer)
+    else:
+        _emit(answer, answer["by_accelerator"] or [answer["closest_miss"] or {}], output)
+    if not answer["feasible"]:
+        raise typer.Exit(1)
+
+
+def predict_serve_command(
+    model: Model,
+    accelerator: Annotated[str, typer.Option("--accelerator", "-a", help="Catalogue name.", rich_help_panel=_SPACE)],
+    layout: Annotated[str, typer.Option("--layout", "-l", help="e.g. tp4, tp8pp2, dp8ep8.", rich_help_panel=_SPACE)],
+    workload: Workload = "",
+    isl: Isl = "",
+    osl: Osl = "",
+    concurrency: Annotated[float | None, typer.Option("--concurrency", "-c", help="Requests in flight (closed loop).", rich_help_panel=_TRAFFIC)] = None,
+    rate_text: Annotated[str, typer.Option("--rate", "-r", help="Requests per second into this replica.", rich_help_panel=_TRAFFIC)] = "",
+    slo: Slo = "",
+    prefix_hit: Prefix = None,
+    engines: Engines = "",
+    weights: Weights = "shipped",
+    kv: Kv = "shipped",
+    max_batched_tokens: Budget = None,
+    max_num_seqs: Seqs = None,
+    pricing: Pricing = "reserved",
+    region: RegionOption = "us",
+    operators: Annotated[bool, typer.Option("--operators", help="List every operator of a step.", rich_help_panel=_SHOW)] = False,
+    output: FormatOption = Format.table,
+) -> None:  # fmt: skip
+    """Evaluate one configuration: latency, throughput, memory, cost and energy of one replica.
+
+    [dim]drivetrain predict serve --model llama-3.1-8b --accelerator h100-sxm --layout tp1 --isl 1024 --osl 256 --concurrency 32[/dim]
+    """
+    from drivetrain.scenario import ServeScenario
+
+    scenario = ServeScenario(
+        model=model, workload=workload, isl=_tokens(isl), osl=_tokens(osl), rate=rate(rate_text) if rate_text else None,
+        concurrency=concurrency, slo=slo, accelerators=names(accelerator), layouts=names(layout), engines=names(engines),
+        weights=weights, kv=kv, prefix_hit=prefix_hit, pricing=pricing, region=region, max_batched_tokens=max_batched_tokens,
+        max_num_seqs=max_num_seqs,
+    )  # fmt: skip
+    _announce_compile()
+    from drivetrain.verbs.predict_serve import predict
+
+    fields = predict(scenario, operators=operators)
+    if output is Format.table:
+        from drivetrain.report.serve import print_assumptions, print_prediction
+
+        print_assumptions(fields["assumptions"])
+        print_prediction(fields)
+    else:
+        _emit(fields, [{k: v for k, v in fields.items() if not isinstance(v, list)}], output)
+
+
+def _tokens(text: str) -> float | None:
+    return tokens(text) if text else None
+
+
+def _emit(answer: dict[str, Any], rows: list[dict[str, Any]], output: Format) -> None:
+    from drivetrain.report.output import as_csv, as_json
+
+    typer.echo(as_json(answer) if output is Format.json else as_csv(rows), nl=output is Format.json)
+
+
+def _announce_compile() -> None:
+    """Say once on a machine why the first answer takes longer."""
+    from drivetrain.cost.jit import cache_folder, compiled_before
+
+    if not compiled_before():
+        typer.echo(f"first run on this machine: compiling for some seconds, kept in {cache_folder()}", err=True)

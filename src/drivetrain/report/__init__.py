@@ -1,0 +1,1 @@
+"""Showing results: tables, bars and lines for the terminal; JSON and CSV for programs."""

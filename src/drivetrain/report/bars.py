@@ -1,0 +1,43 @@
+"""Stacked bars of text: what fills a memory, what a step's time goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.text import Text
+
+_STYLES = ("blue", "cyan", "green", "yellow", "magenta", "red", "bright_black")
+_BLOCK = "█"
+_FREE = "░"
+
+
+def stacked(parts: Mapping[str, float], total: float, width: int = 60) -> Text:
+    """One bar of ``width`` cells; ``parts`` take their share of ``total``, the rest is left light.
+
+    Shares are rounded so that the cells add up (largest remainders get the spare ones).
+    """
+    cells = _cells([max(v, 0.0) / total * width if total > 0 else 0.0 for v in parts.values()], width)
+    bar = Text()
+    for n, style in zip(cells, _STYLES, strict=False):
+        bar.append(_BLOCK * n, style=style)
+    bar.append(_FREE * (width - sum(cells)), style="bright_black")
+    return bar
+
+
+def legend(parts: Mapping[str, str]) -> Text:
+    """Names and values in the colours of :func:`stacked`."""
+    line = Text()
+    for (name, value), style in zip(parts.items(), _STYLES, strict=False):
+        if line:
+            line.append("  ")
+        line.append("■ ", style=style)
+        line.append(f"{name} {value}")
+    return line
+
+
+def _cells(shares: list[float], width: int) -> list[int]:
+    cells = [int(s) for s in shares]
+    spare = min(round(sum(shares)), width) - sum(cells)
+    for i in sorted(range(len(shares)), key=lambda i: cells[i] - shares[i])[: max(spare, 0)]:
+        cells[i] += 1
+    return cells

@@ -1,0 +1,200 @@
+"""A serving plan or prediction for people: verdict, five numbers, what limits it, where memory and time go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from drivetrain.report.bars import legend, stacked
+from drivetrain.units import number, show
+
+_WIDTH = 100
+_RESOURCE = {"hbm_bandwidth": "HBM bandwidth", "compute": "compute", "network": "interconnect", "overhead": "engine overhead",
+             "kv_capacity": "KV-cache capacity", "hbm_capacity": "HBM capacity", "engine_overhead": "engine overhead"}  # fmt: skip
+_TIER = {"measured": "measured", "calibrated": "calibrated on measurements", "roofline": "roofline, pooled coefficients",
+         "assumed": "assumed"}  # fmt: skip
+
+
+def consoles() -> tuple[Console, Console]:
+    """(stdout for results, stderr for what was assumed), no wider than a readable page."""
+    out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+    for console in (out, err):
+        console.width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH
+    return out, err
+
+
+def print_assumptions(assumptions: Sequence[dict[str, Any]]) -> None:
+    """What was taken as given, on stderr."""
+    _, err = consoles()
+    err.print("assumed", style="dim bold")
+    for item in assumptions:
+        value = item["value"]
+        text = " / ".join(number(v, 4) for v in value) if isinstance(value, list) else _plain(value)
+        err.print(Text(f"  {item['what']}: {text}  [{item['source']}]", style="dim"))
+
+
+def print_plan(answer: dict[str, Any]) -> None:
+    """A plan on stdout: verdict first, then numbers, limits, alternatives."""
+    out, _ = consoles()
+    best, miss = answer["best"], answer["closest_miss"]
+    out.print()
+    out.print(Text(answer["verdict"], style="bold green" if best else "bold red"))
+    shown = best or miss
+    if shown is None:
+        return
+    offered = answer["offered_output_tokens_per_s"]
+    out.print(
+        Text(f"Sized for {number(offered['rate_peak'])} req/s at the busiest hour with headroom; cost and energy over a mean day of "
+             f"{number(offered['rate_mean'])} req/s.", style="dim")
+    )  # fmt: skip
+    out.print()
+    _numbers(out, shown)
+    out.print()
+    _pictures(out, shown)
+    if best:
+        out.print()
+        _limits(out, best, answer)
+        out.print()
+        _alternatives(out, answer)
+    searched = f"{answer['n_evaluated']:,} deployments evaluated in {number(answer['elapsed_s'])} s"
+    unpriced = (
+        f"; {len(answer['unpriced'])} accelerators have no price and are not ranked" if answer["unpriced"] else ""
+    )
+    out.print()
+    out.print(Text(f"{searched}{unpriced}.", style="dim"))
+    out.print(Text(f"next: {_next(shown, bool(best))}", style="cyan"))
+
+
+def print_prediction(fields: dict[str, Any]) -> None:
+    """One configuration on stdout."""
+    out, _ = consoles()
+    out.print()
+    title = (
+        f"{fields['accelerators_per_replica']}x {fields['accelerator']} as {fields['layout']} ({fields['engine']}, {fields['weight_dtype']}): "
+        f"{number(fields['output_tokens_per_s'])} output tok/s at {number(fields['concurrency_mean'])} requests in flight, "
+        f"bound by {_RESOURCE[fields['bottleneck']]}."
+    )
+    out.print(Text(title, style="bold green"))
+    out.print()
+    _numbers(out, fields)
+    out.print()
+    _pictures(out, fields)
+    out.print()
+    out.print(
+        f"limits: {fields['largest_concurrency']} sequences fit at once; "
+        f"at most {number(fields['max_rate_per_s'])} req/s" + (" within the SLO" if "meets_slo" in fields else "")
+    )
+    for name, ok in fields.get("meets_slo", {}).items():
+        out.print(Text(f"  {'✓' if ok else '✗'} {name}", style="green" if ok else "red"))
+    if "operators" in fields:
+        for step, rows in fields["operators"].items():
+            out.print()
+            _operators(out, step.replace("_", " "), rows)
+
+
+def _numbers(out: Console, f: dict[str, Any]) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("", "mean", "p50", "p90", "p95", "p99"):
+        table.add_column(column, justify="left" if not column else "right")
+    for name, label in (
+        ("ttft_s", "time to first token"),
+        ("tpot_s", "time per output token"),
+        ("e2e_s", "request, end to end"),
+    ):
+        table.add_row(label, *(show(f[name][k], "s") for k in ("mean", "p50", "p90", "p95", "p99")))
+    out.print(table)
+    usd, full = f["usd_per_million_output_tokens"], f["usd_per_million_tokens_full_load"]
+    money = "no price known" if usd is None else f"${number(usd)} per million output tokens"
+    if full is not None:
+        money += f" (${number(full)} at full load)"
+    if f["usd_per_hour"] is not None:
+        money += f", ${number(f['usd_per_hour'])}/h, {f['price_basis']}"
+    out.print(f"cost      {money}")
+    out.print(
+        f"energy    {number(f['joules_per_output_token'])} J per output token, {show(f['power_w'], 'W')} at the wall"
+    )
+    out.print(f"capacity  {number(f.get('output_tokens_per_s_capacity', f['output_tokens_per_s']))} output tok/s, "
+              f"{number(f['tokens_per_s_per_user'])} tok/s per user, batch limit {f['max_concurrency']}, "
+              f"step budget {f['max_batched_tokens']:,} tokens")  # fmt: skip
+    out.print(f"use       MBU {_percent(f['mbu'])}, MFU {_percent(f['mfu'])}, KV cache {_percent(f['kv_occupancy_frac'])} occupied; "
+              f"evidence: {_TIER[f['tier']]}")  # fmt: skip
+
+
+def _pictures(out: Console, f: dict[str, Any]) -> None:
+    memory = {k: v for k, v in f["memory_bytes"].items() if k not in ("free", "usable")}
+    total = f["memory_bytes"]["usable"]
+    out.print(Text.assemble("memory    ", stacked(memory, total), f" {show(total, 'bytes')}"))
+    out.print(Text.assemble("          ", legend({k.replace("_", " "): show(v, "bytes") for k, v in memory.items()})))
+    time = {k: v for k, v in f["breakdown_s"].items() if v > 0}
+    total = sum(time.values())
+    out.print(Text.assemble("step time ", stacked(time, total), f" {show(total, 's')}"))
+    out.print(Text.assemble("          ", legend({k: show(v, "s") for k, v in time.items()})))
+
+
+def _limits(out: Console, best: dict[str, Any], answer: dict[str, Any]) -> None:
+    gains = [m for m in answer["marginals"] if m["capacity_gain_frac"] > 0.002]
+    more = ", ".join(f"{_RESOURCE[m['resource']]} +{_percent(m['capacity_gain_frac'])}" for m in gains[:4]) or "nothing"
+    out.print(f"bottleneck  {_RESOURCE[best['bottleneck']]}; capacity gained from 10 % more of each resource: {more}")
+    useful = [lever for lever in answer["levers"] if lever["gain_frac"] > 0.005]
+    for lever in useful[:3]:
+        note = "changes outputs, quality unknown" if lever["changes_output"] else "outputs unchanged"
+        out.print(
+            f"lever       {lever['lever']}: {_percent(lever['gain_frac'])} cheaper per token at full load ({note})"
+        )
+
+
+def _alternatives(out: Console, answer: dict[str, Any]) -> None:
+    table = Table(title="best plan by accelerator", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("plan", "engine", "weights", "$/Mtok", "J/tok", "TTFT p95", "TPOT p95", "bound by"):
+        left = column in ("plan", "engine", "weights", "bound by")
+        table.add_column(column, justify="left" if left else "right", no_wrap=True)
+    for row in answer["by_accelerator"][:8]:
+        usd = row["usd_per_million_output_tokens"]
+        table.add_row(
+            f"{row['n_accelerators']}x {row['accelerator']} ({row['replicas']}x {row['layout']})",
+            row["engine"],
+            row["weight_dtype"],
+            "–" if usd is None else number(usd),
+            number(row["joules_per_output_token"]),
+            show(row["ttft_s"]["p95"], "s"),
+            show(row["tpot_s"]["p95"], "s"),
+            _RESOURCE[row["bottleneck"]],
+        )
+    out.print(table)
+
+
+def _operators(out: Console, title: str, rows: Sequence[dict[str, Any]]) -> None:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("operator", "time", "FLOP", "bytes", "bound by"):
+        table.add_column(column, justify="left" if column in ("operator", "bound by") else "right")
+    for row in rows:
+        table.add_row(
+            row["name"],
+            show(row["seconds"], "s"),
+            show(row["flops"], "FLOP"),
+            show(row["bytes_moved"], "bytes"),
+            row["bound"],
+        )
+    out.print(table)
+
+
+def _next(f: dict[str, Any], feasible: bool) -> str:
+    if not feasible:
+        return "relax the target that is missed, or add --weights any"
+    return (
+        f"drivetrain predict serve --accelerator {f['accelerator']} --layout {f['layout']} --engine {f['engine']} "
+        f"--rate {number(f['rate_per_replica'])} … --operators"
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{number(100 * value, 2)} %"
+
+
+def _plain(value: object) -> str:
+    return number(value, 4) if isinstance(value, float) else str(value)

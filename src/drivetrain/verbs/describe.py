@@ -1,0 +1,90 @@
+"""A deployment as the fields of ``best``: the same for plans, predictions and misses."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from drivetrain.arch.params import count
+from drivetrain.econ.tokens import carbon_g, usd_per_million, wall_power_w
+from drivetrain.serving.report import kv_occupancy, memory_bytes, utilisation
+from drivetrain.serving.search import Offer
+from drivetrain.serving.steady import Prepared, SteadyState, at_rate
+from drivetrain.verbs.resolve import Resolved
+
+
+def describe(
+    resolved: Resolved,
+    offer: Offer,
+    prepared: Prepared,
+    state: SteadyState,
+    replicas: float,
+    mean_rate: float,
+    capacity: float,
+) -> dict[str, Any]:
+    """Fields of one configuration. ``state`` is a replica at the load that latencies are quoted for.
+
+    ``mean_rate`` is the whole fleet's mean load in requests/s (money and energy are over it); ``capacity`` the most a replica can take
+    within the targets, in requests/s.
+    """
+    d = prepared.deployment
+    cut = d.cut
+    n = replicas * cut.layout.n_accelerators
+    osl = resolved.lengths.osl_mean
+    mean = at_rate(prepared, mean_rate / replicas) if mean_rate / replicas < state.rate * 0.999 else state
+    power = wall_power_w(n, mean.power_w if mean.stable else state.power_w, offer.host_w, resolved.pue)
+    usd = n * offer.usd_per_hour
+    used = utilisation(prepared, state)
+    full_load = usd_per_million(usd, capacity * replicas * osl) if capacity > 0 else math.nan
+    price = resolved.prices.get(offer.hardware.name)
+    fields: dict[str, Any] = {
+        "accelerator": offer.hardware.name,
+        "n_accelerators": int(n),
+        "replicas": int(replicas),
+        "layout": str(cut.layout),
+        "accelerators_per_replica": cut.layout.n_accelerators,
+        "engine": d.engine.name,
+        "checkpoint": cut.checkpoint.name,
+        "weight_dtype": cut.checkpoint.weight_dtype,
+        "kv_dtype": cut.kv_dtype,
+        "compute_dtype": d.hardware.compute_dtype(cut.checkpoint.weight_dtype),
+        "max_concurrency": int(prepared.max_seqs),
+        "max_batched_tokens": int(prepared.budget),
+        "rate_per_replica": state.rate,
+        "concurrency_mean": state.in_system,
+        "ttft_s": asdict(state.ttft),
+        "tpot_s": asdict(state.tpot),
+        "itl_s": asdict(state.itl),
+        "e2e_s": asdict(state.e2e),
+        "tokens_per_s_per_user": 1.0 / state.tpot.mean if state.tpot.mean else math.nan,
+        "output_tokens_per_s": capacity * replicas * osl,
+        "output_tokens_per_s_per_accelerator": capacity * osl / cut.layout.n_accelerators,
+        "max_rate_per_s": capacity * replicas,
+        "usd_per_hour": usd,
+        "usd_per_accelerator_hour": offer.usd_per_hour,
+        "price_basis": price.basis if price else None,
+        "usd_per_million_output_tokens": usd_per_million(usd, mean_rate * osl),
+        "usd_per_million_tokens_full_load": full_load,
+        "joules_per_output_token": power / (mean_rate * osl),
+        "power_w": power,
+        "carbon_g_per_million_output_tokens": None if resolved.carbon_g_per_kwh is None
+        else carbon_g(power / (mean_rate * osl) * 1e6, resolved.carbon_g_per_kwh),
+        "utilisation_frac": state.rate / capacity if capacity > 0 else None,
+        "mbu": used.mbu,
+        "mfu": used.mfu,
+        "kv_occupancy_frac": kv_occupancy(prepared, state),
+        "bottleneck": used.bottleneck,
+        "breakdown_s": used.breakdown_s,
+        "memory_bytes": memory_bytes(prepared, state),
+        "total_params": count(cut.model).total,
+        "tier": d.efficiency.tier,
+    }  # fmt: skip
+    return {key: _finite(value) for key, value in fields.items()}
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - JSON values
+    """JSON knows no NaN or infinity: they become null."""
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

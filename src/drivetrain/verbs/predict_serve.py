@@ -1,0 +1,112 @@
+"""``predict serve``: evaluate one deployment at one load."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict
+from typing import Any
+
+from drivetrain import __version__
+from drivetrain.arch.layout import check_layout
+from drivetrain.cost.efficiency import collective_coefficients, efficiency
+from drivetrain.errors import BadInputError, DoesNotFitError, InfeasibleError, UnsupportedError
+from drivetrain.scenario import ServeScenario
+from drivetrain.serving.deployment import cut, deploy
+from drivetrain.serving.report import operator_rows, utilisation
+from drivetrain.serving.search import candidates, runs
+from drivetrain.serving.slo import parse_slo
+from drivetrain.serving.steady import Prepared, at_concurrency, at_rate, max_rate, prepare
+from drivetrain.units import number, show
+from drivetrain.verbs.describe import describe
+from drivetrain.verbs.plan_serve import CATALOGUE_DATE, smallest_first
+from drivetrain.verbs.resolve import Resolved, resolve
+
+
+def predict_serve(*, operators: bool = False, **choices: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of ServeScenario
+    """Evaluate one configuration; keywords are the fields of :class:`~drivetrain.scenario.ServeScenario`.
+
+    Exactly one accelerator and layout are needed, and either ``rate`` (open stream into one replica) or ``concurrency`` (closed
+    loop). With ``operators`` the answer lists every operator of the plain and the mixed step.
+    """
+    return predict(ServeScenario(**choices), operators=operators)
+
+
+def predict(scenario: ServeScenario, *, operators: bool = False) -> dict[str, Any]:
+    """Answer one :class:`ServeScenario` for a single configuration."""
+    started = time.perf_counter()
+    if (scenario.rate is None) == (scenario.concurrency is None):
+        raise BadInputError("say how loaded the replica is: either --rate (requests per second) or --concurrency.")
+    if len(scenario.accelerators) != 1 or len(scenario.layouts) != 1:
+        raise BadInputError(
+            "predict evaluates one configuration: give one --accelerator and one --layout (plan searches)."
+        )
+    resolved = resolve(scenario)
+    offer, prepared = _prepared(resolved)
+    targets = parse_slo(scenario.slo)
+    if scenario.concurrency is not None:
+        state = at_concurrency(prepared, scenario.concurrency)
+    else:
+        assert scenario.rate is not None
+        state = at_rate(prepared, scenario.rate)
+    capacity = max_rate(prepared, targets)
+    if not state.stable:
+        raise InfeasibleError(
+            f"{number(scenario.rate or 0)} req/s is more than this replica can take: at most {number(max_rate(prepared))} req/s "
+            f"(at most {int(prepared.max_seqs)} sequences at once). Lower --rate, add replicas with 'drivetrain plan serve', or choose a larger layout."
+        )
+    fields = describe(
+        resolved, offer, prepared, state, 1.0, state.rate, capacity if capacity > 0 else max_rate(prepared)
+    )
+    # at the stated load, what flows is what the loop or the stream carries, not the most it could
+    fields["output_tokens_per_s_capacity"] = fields["output_tokens_per_s"]
+    fields["output_tokens_per_s"] = state.rate * resolved.lengths.osl_mean
+    fields["requests_per_s"] = state.rate
+    fields["max_rate_within_slo_per_s"] = capacity
+    fields["largest_concurrency"] = int(prepared.max_seqs)
+    if targets:
+        fields["meets_slo"] = {t.name: getattr(state.latency(t.metric), t.statistic) <= t.limit_s for t in targets}
+    if operators:
+        used = utilisation(prepared, state)
+        fields["operators"] = {
+            "decode_step": operator_rows(used.decode),
+            "mixed_step": operator_rows(used.mixed),
+        }
+    fields["elapsed_s"] = time.perf_counter() - started
+    fields["assumptions"] = [asdict(a) for a in resolved.assumptions]
+    fields["sources"] = list(resolved.sources)
+    fields["meta"] = {"version": __version__, "catalogue": CATALOGUE_DATE,
+                      "run": scenario.fingerprint(__version__, CATALOGUE_DATE)}  # fmt: skip
+    return fields
+
+
+def _prepared(resolved: Resolved) -> tuple[Any, Prepared]:
+    offer, layout, checkpoint = resolved.offers[0], resolved.layouts[0], resolved.checkpoints[0]
+    engines = [e for e in resolved.engines if runs(e, offer, checkpoint)]
+    if not engines:
+        raise UnsupportedError(
+            f"no engine of {', '.join(e.name for e in resolved.engines)} runs {checkpoint.weight_dtype} weights on {offer.hardware.name}."
+        )
+    engine = engines[0]
+    check_layout(resolved.model, layout)
+    eff = efficiency(engine.family, offer.hardware.generation)
+    piece = cut(resolved.model, checkpoint, layout, resolved.kv_dtype or checkpoint.kv_dtype)
+    deployment = deploy(piece, offer.hardware, engine, eff, collective_coefficients(engine.family))
+    own_budget, own_limit = engine.limits_on(offer.hardware.name, offer.hardware.memory_bytes)
+    budget = resolved.scenario.max_batched_tokens or float(own_budget)
+    limit = resolved.scenario.max_num_seqs or float(own_limit or math.inf)
+    prepared = prepare(deployment, resolved.lengths, budget, limit)
+    room = prepared.memory
+    if room.fits < 1:
+        fitting, _ = candidates(resolved.model, resolved.checkpoints, resolved.offers, engines, resolved.lengths)
+        smallest = min(fitting, key=smallest_first, default=None)
+        advice = (
+            f"Smallest that fits: {smallest.deployment.cut.layout}."
+            if smallest
+            else "No layout of this accelerator holds it."
+        )
+        raise DoesNotFitError(
+            f"does not fit: weights {show(room.weights, 'bytes')} + one sequence {show(room.sequence_bytes, 'bytes')} + workspace "
+            f"{show(room.workspace + room.overhead, 'bytes')} > {show(room.capacity, 'bytes')} usable per accelerator at {layout}. {advice}"
+        )
+    return offer, prepared
