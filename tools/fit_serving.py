@@ -24,24 +24,33 @@ from scipy.optimize import least_squares
 from drivetrain.arch.layout import Layout
 from drivetrain.catalogue import loader
 from drivetrain.catalogue.read_workload import fixed
-from drivetrain.cost.efficiency import Efficiency, calibration, collective_coefficients
+from drivetrain.cost.efficiency import Efficiency, calibration, collective_coefficients, scaled
 from drivetrain.cost.hardware import hardware_of
 from drivetrain.errors import DrivetrainError
 from drivetrain.serving.deployment import Cut, cut, deploy
 from drivetrain.serving.lengths import Lengths, lengths_of
 from drivetrain.serving.steady import at_concurrency, prepare
 
-# (section, coefficient, lower, upper): sections are base, generation.X, engine.Y. Logarithms are fitted.
+# (section, coefficient, lower, upper). Base values are fitted by their logarithm; entries of generation.X and engine.Y are
+# factors on them, drawn towards 1 by PRIOR so that only what the data insists on departs from the pool.
 FREE = [
-    ("base", "gemm_bandwidth", 0.4, 1.0), ("base", "cache_bandwidth", 0.15, 1.0), ("base", "gemm_compute", 0.15, 1.0),
-    ("base", "experts_compute", 0.05, 1.0), ("base", "attention_compute", 0.05, 1.0), ("base", "exposed", 0.01, 1.0),
+    ("base", "gemm_bandwidth", 0.5, 1.0),
+    ("base", "cache_bandwidth", 0.2, 1.0),
+    ("base", "gemm_compute", 0.2, 1.0),
+    ("base", "narrow_compute", 0.2, 1.0),
+    ("base", "experts_compute", 0.05, 1.0),
+    ("base", "attention_compute", 0.05, 1.0),
+    ("base", "exposed", 0.01, 1.0),
     ("base", "network", 0.3, 5.0),
-    ("base", "kernel_s", 1e-7, 1e-5), ("base", "step_s", 1e-5, 5e-3), ("base", "sequence_s", 1e-7, 1e-4),
-    ("generation.blackwell", "gemm_bandwidth", 0.4, 1.0), ("generation.blackwell", "cache_bandwidth", 0.15, 1.0),
-    ("generation.blackwell", "gemm_compute", 0.1, 1.0),
-    ("engine.trtllm", "step_s", 1e-5, 5e-3), ("engine.trtllm", "kernel_s", 1e-7, 1e-5),
-    ("engine.sglang", "step_s", 1e-5, 5e-3), ("engine.sglang", "kernel_s", 1e-7, 1e-5),
+    ("base", "kernel_s", 1e-7, 1e-5),
+    ("base", "step_s", 1e-5, 5e-3),
+    ("base", "sequence_s", 1e-7, 1e-4),
+    *(("generation.blackwell", name, 0.2, 5.0) for name in (
+        "gemm_bandwidth", "cache_bandwidth", "gemm_compute", "experts_compute", "attention_compute", "kernel_s", "network")),
+    *((f"engine.{engine}", name, 0.1, 10.0) for engine in ("trtllm", "sglang") for name in (
+        "kernel_s", "step_s", "sequence_s", "gemm_compute", "experts_compute", "cache_bandwidth", "network")),
 ]  # fmt: skip
+PRIOR = 0.35  # standard deviation of a factor's logarithm
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,7 @@ def read(path: Path) -> list[Row]:
     workloads: dict[tuple[float, float, str], Lengths] = {}
     with path.open() as file:
         for raw in csv.DictReader(file):
-            if raw["clean_core"] != "True":
+            if raw["clean_core"] != "True" or raw["harness"] != "inferencex":
                 continue
             try:
                 rows.append(_row(raw, cuts, workloads))
@@ -77,7 +86,7 @@ def read(path: Path) -> list[Row]:
 def _row(raw: dict[str, str], cuts: dict, workloads: dict) -> Row:
     model = loader.load("models", raw["model"])
     dtype = raw["weight_dtype"]
-    checkpoint = next((c for c in model.checkpoints if c.weight_dtype == dtype), None)
+    checkpoint = next((c for c in model.checkpoints if c.is_in(dtype)), None)
     if (
         checkpoint is None
     ):  # the measured precision has no published checkpoint in the catalogue: same parts, that precision
@@ -127,22 +136,23 @@ class Problem:
         sections: dict[str, dict[str, float]] = defaultdict(dict)
         for (section, name, _, _), value in zip(FREE, np.exp(x), strict=True):
             sections[section][name] = float(value)
-        found = {}
-        for generation in {h.generation for h in self.hardware.values()}:
-            for engine in self.engines:
-                values = dict(self.start) | sections["base"]
-                values |= sections.get(f"generation.{generation}", {}) | sections.get(f"engine.{engine}", {})
-                found[engine, generation] = Efficiency(**{k: v for k, v in values.items() if k in Efficiency.__slots__})
-        return found
+        base = {k: v for k, v in (self.start | sections["base"]).items() if k in Efficiency.__slots__}
+        return {
+            (engine, generation): scaled(
+                base, sections.get(f"generation.{generation}", {}), sections.get(f"engine.{engine}", {}), tier="calibrated"
+            )
+            for generation in {h.generation for h in self.hardware.values()}
+            for engine in self.engines
+        }
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        effs, links, compiled = self.efficiencies(x), collective_coefficients(), {}
+        effs, compiled = self.efficiencies(x), {}
         out = np.empty(len(self.rows))
         for i, row in enumerate(self.rows):
             hw = self.hardware[row.accelerator]
             key = (id(row.piece), row.accelerator, row.engine)
             if key not in compiled:
-                compiled[key] = deploy(row.piece, hw, self.engines[row.engine], effs[row.engine, hw.generation], links)
+                compiled[key] = deploy(row.piece, hw, self.engines[row.engine], effs[row.engine, hw.generation], collective_coefficients(row.engine))
             prepared = prepare(compiled[key], row.lengths, row.budget, row.max_seqs)
             out[i] = at_concurrency(prepared, row.concurrency).tpot.mean if prepared.memory.fits >= 1 else np.nan
         return out
@@ -153,8 +163,12 @@ def fit(problem: Problem, train: np.ndarray, x0: np.ndarray) -> np.ndarray:
     part = Problem([r for r, t in zip(problem.rows, train, strict=True) if t])
     lower, upper = (np.log([f[i] for f in FREE]) for i in (2, 3))
 
+    factors = np.array([section != "base" for section, *_ in FREE])
+    pull = np.where(factors, 0.1 / PRIOR, 0.0)
+
     def residual(x: np.ndarray) -> np.ndarray:
-        return np.nan_to_num(np.log(part.predict(x) / measured), nan=1.0)
+        miss = np.nan_to_num(np.log(part.predict(x) / measured), nan=1.0)
+        return np.concatenate([miss, pull * x])
 
     solved = least_squares(
         residual,
@@ -189,7 +203,7 @@ def main() -> None:
 
     def start(section: str, name: str) -> float:
         kind, _, key = section.partition(".")
-        return float(raw.get(kind, {}).get(key, {}).get(name, raw["base"][name]) if key else raw["base"][name])
+        return float(raw.get(kind, {}).get(key, {}).get(name, 1.0) if key else raw["base"][name])
 
     x0 = np.log([start(s, n) for s, n, _, _ in FREE])
     print(summary("before", problem.predict(x0), measured))

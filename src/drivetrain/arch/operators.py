@@ -145,7 +145,7 @@ def _attention(model: Model, a: Attention, checkpoint: Checkpoint, layout: Layou
     yield _gemm("attention projections", checkpoint.dtype_of("attention"), projections,
                 2 * model.hidden + q_width + kv_width + o_width, kernels=2)  # fmt: skip
 
-    entry = kv_heads * (a.head_dim + (0 if a.k_eq_v else a.v_head_dim)) * bytes_per_kv(kv_dtype)
+    entry = kv_heads * (a.head_dim + (0 if a.kv_tied else a.v_head_dim)) * bytes_per_kv(kv_dtype)
     per_token_flops = 2 * heads * (a.head_dim + a.v_head_dim)
     written = 0.0 if a.reuses_kv else entry
     if a.compress == 1:
@@ -237,7 +237,7 @@ def _experts(model: Model, moe: MoE, checkpoint: Checkpoint, layout: Layout) -> 
     yield _gemm("router", checkpoint.dtype_of("router"), model.hidden * (moe.n_experts + moe.zero_experts),
                 model.hidden + moe.n_experts, kernels=2)  # fmt: skip
     if moe.latent_hidden:
-        yield _gemm("expert latent projections", checkpoint.dtype_of("ffn"), 2 * model.hidden * width,
+        yield _gemm("expert latent projections", checkpoint.dtype_of("shared_experts"), 2 * model.hidden * width,
                     2 * (model.hidden + width), kernels=2)  # fmt: skip
     yield Op(
         "routed experts", "experts", dtype,

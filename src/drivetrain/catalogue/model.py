@@ -165,6 +165,9 @@ class Published:
     source: str = ""
 
 
+_LOOSELY = {"fp8": ("fp8_block", "mxfp8"), "fp4": ("nvfp4", "mxfp4"), "bf16": ("fp16",), "fp16": ("bf16",)}
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """One published set of weights: precision by part (``default`` for parts not named) and KV precision."""
@@ -178,6 +181,10 @@ class Checkpoint:
     def dtype_of(self, part: str) -> str:
         """Precision of one of :data:`WEIGHT_PARTS`."""
         return self.dtypes.get(part, self.dtypes.get("default", self.weight_dtype))
+
+    def is_in(self, precision: str) -> bool:
+        """Whether people would say this checkpoint is in ``precision``: ``fp8`` covers block scales, ``fp4`` both formats."""
+        return precision in (self.name, self.weight_dtype) or self.weight_dtype in _LOOSELY.get(precision, ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
 """Fitted coefficients: how much of a datasheet rate software reaches, and what it adds.
 
-Read from ``calibration/serving.toml`` (time) and ``power.toml``. Values are pooled: ``[base]`` holds for everything, ``[generation.X]`` and
-``[engine.Y]`` override single entries for one hardware generation or one engine family, so an accelerator or engine that
-was never measured still gets a sound answer, at a lower evidence tier.
+Read from ``calibration/serving.toml`` (time) and ``power.toml``. Values are pooled: ``[base]`` holds for everything, ``[generation.X]``
+and ``[engine.Y]`` hold factors on single entries for one hardware generation or one engine family (shares stay at most 1),
+so an accelerator or engine that was never measured still gets a sound answer, at a lower evidence tier.
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib import resources
@@ -16,6 +17,10 @@ from typing import Any, Literal
 from drivetrain.comms.collectives import Coefficients, coefficients_from
 from drivetrain.errors import FileError
 
+SHARES = (
+    "gemm_bandwidth", "cache_bandwidth", "other_bandwidth", "gemm_compute", "narrow_compute", "experts_compute",
+    "attention_compute", "scan_compute",
+)  # fmt: skip
 Tier = Literal["measured", "calibrated", "roofline", "assumed"]
 
 
@@ -23,7 +28,8 @@ Tier = Literal["measured", "calibrated", "roofline", "assumed"]
 class Efficiency:
     """Coefficients of the step-time model; shares are of the datasheet rate and at most 1.
 
-    ``*_bandwidth`` and ``*_compute`` are the reachable shares by kind of operator. ``exposed`` is the share of the smaller of
+    ``*_bandwidth`` and ``*_compute`` are the reachable shares by kind of operator; ``narrow_compute`` is a factor on the
+    compute shares where weights are multiplied in 8 or 4 bits, whose units are harder to keep fed. ``exposed`` is the share of the smaller of
     an operator's two times that does not hide behind the larger: ``t = max(c, m) + exposed * min(c, m)``. ``kernel_s`` is
     added per kernel, ``step_s`` per step, ``sequence_s`` per sequence in the step. ``network`` multiplies collectives.
     """
@@ -32,6 +38,7 @@ class Efficiency:
     cache_bandwidth: float
     other_bandwidth: float
     gemm_compute: float
+    narrow_compute: float
     experts_compute: float
     attention_compute: float
     scan_compute: float
@@ -47,15 +54,14 @@ class Efficiency:
     tier: Tier = "roofline"
 
     def __post_init__(self) -> None:
-        for name in ("gemm_bandwidth", "cache_bandwidth", "other_bandwidth", "gemm_compute", "experts_compute",
-                     "attention_compute", "scan_compute"):  # fmt: skip
+        for name in SHARES:
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise FileError(f"calibration: {name} = {getattr(self, name)} must be above 0 and at most 1.")
         if not 0.0 <= self.exposed <= 1.0 or min(self.kernel_s, self.step_s, self.sequence_s, self.network) < 0:
             raise FileError("calibration: exposed must lie in 0..1, overheads and network must not be negative.")
 
 
-IDEAL = Efficiency(1, 1, 1, 1, 1, 1, 1, exposed=0, kernel_s=0, step_s=0, sequence_s=0, network=1, overhead_bytes=0,
+IDEAL = Efficiency(1, 1, 1, 1, 1, 1, 1, 1, exposed=0, kernel_s=0, step_s=0, sequence_s=0, network=1, overhead_bytes=0,
                    static_power=0.4, compute_power=0.6, memory_power=0.3)  # fmt: skip
 """The datasheet itself: no overhead, perfect overlap. What nothing beats."""
 
@@ -73,14 +79,23 @@ def efficiency(engine_family: str, generation: str) -> Efficiency:
     raw, power = calibration("serving"), calibration("power")
     by_generation = raw.get("generation", {}).get(generation, {})
     by_engine = raw.get("engine", {}).get(engine_family, {})
-    sections = (raw["base"], by_generation, by_engine, power["base"], power.get("generation", {}).get(generation, {}))
-    known = {field.name for field in fields(Efficiency)} - {"tier"}
-    values = {key: float(value) for section in sections for key, value in section.items() if key in known}
-    missing = known - set(values)
+    watts = power["base"] | power.get("generation", {}).get(generation, {})
+    names = {field.name for field in fields(Efficiency)} - {"tier"}
+    values = {key: float(value) for key, value in (raw["base"] | watts).items() if key in names}
+    missing = names - set(values)
     if missing:
         raise FileError(f"calibration: {', '.join(sorted(missing))} missing.")
     fitted = bool(by_generation.get("fitted")) and bool(by_engine.get("fitted"))
-    return Efficiency(**values, tier="calibrated" if fitted else "roofline")
+    return scaled(values, by_generation, by_engine, tier="calibrated" if fitted else "roofline")
+
+
+def scaled(values: Mapping[str, float], *factors: Mapping[str, Any], tier: Tier) -> Efficiency:
+    """Coefficients ``values`` times the entries of ``factors``; shares are held at most at 1."""
+    out = dict(values)
+    for table in factors:
+        for name in set(out) & set(table):
+            out[name] *= float(table[name])
+    return Efficiency(**{n: min(v, 1.0) if n in SHARES else v for n, v in out.items()}, tier=tier)
 
 
 @cache

@@ -36,6 +36,7 @@ from drivetrain.cost.efficiency import Efficiency
 from drivetrain.cost.hardware import Hardware
 
 Parts = dict[str, float]
+NARROW = ("fp8", "fp8_block", "mxfp8", "int8", "nvfp4", "mxfp4")
 PARTS = ("weights", "kv", "activations", "compute", "network", "overhead")
 
 
@@ -114,7 +115,7 @@ def experts_hit(local: float, share: float, tokens: float) -> float:
 
     Uniform, independent routing; ``share`` is top_k over all experts.
     """
-    if local == 0.0 or share == 0.0:
+    if local == 0.0 or share == 0.0 or tokens == 0.0:
         return 0.0
     return local if share >= 1.0 else -local * math.expm1(tokens * math.log1p(-share))
 
@@ -124,6 +125,7 @@ def rates(op: Op, hardware: Hardware, eff: Efficiency) -> tuple[float, float, fl
     if op.kind in ("gemm", "experts"):
         dtype = hardware.compute_dtype(op.dtype)
         share = eff.gemm_compute if op.kind == "gemm" else eff.experts_compute
+        share *= eff.narrow_compute if dtype in NARROW else 1.0
         bandwidth = eff.gemm_bandwidth
     else:
         dtype = hardware.compute_dtype("bf16")

@@ -12,6 +12,7 @@ for H100 in the tests.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from drivetrain.units import HOURS_PER_YEAR
@@ -23,7 +24,7 @@ def capital_recovery_factor(rate: float, years: float) -> float:
     >>> round(capital_recovery_factor(0.10, 5), 4), capital_recovery_factor(0.0, 4)
     (0.2638, 0.25)
     """
-    return 1.0 / years if rate == 0 else rate / (1.0 - (1.0 + rate) ** -years)
+    return 1.0 / years if rate == 0 else rate / -math.expm1(-years * math.log1p(rate))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,5 +49,5 @@ def owned_usd_per_hour(o: Ownership) -> float:
     """All-in USD per accelerator-hour of ownership."""
     server = o.chip_usd * o.server_multiplier / (1.0 - o.network_frac)
     capital = server * (capital_recovery_factor(o.discount_rate, o.server_years) + o.maintenance_frac)
-    facility = o.facility_usd_per_kw * o.kw * o.pue * capital_recovery_factor(o.discount_rate, o.facility_years)
+    facility = o.facility_usd_per_kw * o.kw * capital_recovery_factor(o.discount_rate, o.facility_years)
     return (capital + facility) / HOURS_PER_YEAR + o.kw * o.load_frac * o.pue * o.usd_per_kwh

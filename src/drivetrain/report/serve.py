@@ -16,6 +16,7 @@ from drivetrain.units import number, show
 _WIDTH = 100
 _RESOURCE = {"hbm_bandwidth": "HBM bandwidth", "compute": "compute", "network": "interconnect", "overhead": "engine overhead",
              "kv_capacity": "KV-cache capacity", "hbm_capacity": "HBM capacity", "engine_overhead": "engine overhead"}  # fmt: skip
+_SHORT = {"hbm_bandwidth": "HBM", "compute": "compute", "network": "links", "overhead": "engine", "kv_capacity": "KV room"}
 _TIER = {"measured": "measured", "calibrated": "calibrated on measurements", "roofline": "roofline, pooled coefficients",
          "assumed": "assumed"}  # fmt: skip
 
@@ -67,7 +68,7 @@ def print_plan(answer: dict[str, Any]) -> None:
     )
     out.print()
     out.print(Text(f"{searched}{unpriced}.", style="dim"))
-    out.print(Text(f"next: {_next(shown, bool(best))}", style="cyan"))
+    out.print(Text("next: " + _next(shown, bool(best), answer["scenario"]), style="cyan"))
 
 
 def print_prediction(fields: dict[str, Any]) -> None:
@@ -150,20 +151,25 @@ def _limits(out: Console, best: dict[str, Any], answer: dict[str, Any]) -> None:
 
 def _alternatives(out: Console, answer: dict[str, Any]) -> None:
     table = Table(title="best plan by accelerator", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("plan", "engine", "weights", "$/Mtok", "J/tok", "TTFT p95", "TPOT p95", "bound by"):
-        left = column in ("plan", "engine", "weights", "bound by")
+    rows = answer["by_accelerator"][:8]
+    one_precision = len({row["weight_dtype"] for row in rows}) == 1
+    columns = ["plan", "engine", "weights", "$/Mtok", "J/tok", "TTFT p95", "TPOT p95", "bound"]
+    if one_precision:
+        columns.remove("weights")
+    for column in columns:
+        left = column in ("plan", "engine", "weights", "bound")
         table.add_column(column, justify="left" if left else "right", no_wrap=True)
-    for row in answer["by_accelerator"][:8]:
+    for row in rows:
         usd = row["usd_per_million_output_tokens"]
         table.add_row(
             f"{row['n_accelerators']}x {row['accelerator']} ({row['replicas']}x {row['layout']})",
             row["engine"],
-            row["weight_dtype"],
+            *([] if one_precision else [row["weight_dtype"]]),
             "–" if usd is None else number(usd),
             number(row["joules_per_output_token"]),
             show(row["ttft_s"]["p95"], "s"),
             show(row["tpot_s"]["p95"], "s"),
-            _RESOURCE[row["bottleneck"]],
+            _SHORT[row["bottleneck"]],
         )
     out.print(table)
 
@@ -183,12 +189,14 @@ def _operators(out: Console, title: str, rows: Sequence[dict[str, Any]]) -> None
     out.print(table)
 
 
-def _next(f: dict[str, Any], feasible: bool) -> str:
+def _next(f: dict[str, Any], feasible: bool, scenario: dict[str, Any]) -> str:
     if not feasible:
         return "relax the target that is missed, or add --weights any"
+    requests = f"-w {scenario['workload']}" if scenario["workload"] else f"--isl {scenario['isl']:g} --osl {scenario['osl']:g}"
+    weights = "" if scenario["weights"] == "shipped" else f" --weights {f['weight_dtype']}"
     return (
-        f"drivetrain predict serve --accelerator {f['accelerator']} --layout {f['layout']} --engine {f['engine']} "
-        f"--rate {number(f['rate_per_replica'])} … --operators"
+        f"drivetrain predict serve -m {scenario['model']} {requests} -a {f['accelerator']} -l {f['layout']} "
+        f"-e {f['engine']}{weights} -r {number(f['rate_per_replica'])} --operators"
     )
 
 

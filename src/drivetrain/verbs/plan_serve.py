@@ -78,6 +78,7 @@ def plan(scenario: ServeScenario) -> dict[str, Any]:
     answer["unpriced"] = sorted({o.hardware.name for o in resolved.offers if not np.isfinite(o.usd_per_hour)})
     answer["n_evaluated"] = outcome.n_evaluated
     answer["elapsed_s"] = time.perf_counter() - started
+    answer["scenario"] = asdict(scenario)
     answer["assumptions"] = [asdict(a) for a in resolved.assumptions]
     answer["sources"] = list(resolved.sources)
     answer["meta"] = {"version": __version__, "catalogue": CATALOGUE_DATE,

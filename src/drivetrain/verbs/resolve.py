@@ -102,7 +102,7 @@ def _checkpoints(model: Model, weights: str) -> tuple[Checkpoint, ...]:
         return model.checkpoints[:1]
     if weights == "any":
         return model.checkpoints
-    found = tuple(c for c in model.checkpoints if weights in (c.weight_dtype, c.name))
+    found = tuple(c for c in model.checkpoints if c.is_in(weights))
     if not found:
         known = ", ".join(dict.fromkeys(c.weight_dtype for c in model.checkpoints))
         raise BadInputError(

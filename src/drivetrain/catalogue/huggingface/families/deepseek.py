@@ -76,7 +76,8 @@ def deepseek_v3(f: Fields) -> Built:
 def deepseek_v32(f: Fields) -> Built:
     """DeepSeek V3.2 and GLM 5: V3 with an indexer that picks what to attend to."""
     indexer = Indexer(f.size("index_n_heads"), f.size("index_head_dim"), f.size("index_topk"))
-    return _build(f, router_bias=True, indexer=indexer)
+    built = _build(f, router_bias=True, indexer=indexer)
+    return replace(built, active="none") if f.text("model_type") == "glm_moe_dsa" else built
 
 
 def _build(f: Fields, *, router_bias: bool, indexer: Indexer | None = None) -> Built:

@@ -198,11 +198,10 @@ def apertus(f: Fields) -> Built:
     built = plain(f, shape(f), qkv(bias, o=bias, gated=False, mlp_bias=f.flag("mlp_bias"), qk_norm="head"))
     if f.text("hidden_act", default="xielu") != "xielu":
         return built
-    return replace(built, layers=tuple(replace(g, extra_params=4) for g in built.layers))
+    return replace(built, layers=tuple(replace(g, extra_params=2) for g in built.layers))
 
 
 @family("arcee", vocab_size=32000, hidden_size=2560, intermediate_size=18432)
-@family("nanochat")
 def two_matrices(f: Fields) -> Built:
     """Arcee's AFM: Llama with a squared-ReLU feed-forward part of two matrices."""
     bias = f.flag("attention_bias")

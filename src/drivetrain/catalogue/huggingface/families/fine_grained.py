@@ -14,7 +14,7 @@ from drivetrain.catalogue.huggingface.registry import family
 from drivetrain.catalogue.model import Dense, FeedForward, LayerGroup, MoE
 
 
-@family("deepseek_moe", n_shared_experts=2, n_routed_experts=64, num_experts_per_tok=6, first_k_dense_replace=0, vocab_size=102400)
+@family("deepseek", "deepseek_moe", n_shared_experts=2, n_routed_experts=64, num_experts_per_tok=6, first_k_dense_replace=0, vocab_size=102400)
 def deepseek_v1(f: Fields) -> Built:
     """DeepSeekMoE 16B."""
     s = shape(f)

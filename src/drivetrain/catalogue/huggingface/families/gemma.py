@@ -78,7 +78,7 @@ def gemma3n(f: Fields) -> Built:
     return decoder(f, s, make, tied=tied(f, default=True), embedding_params=tables + once, active="none", notes=notes)
 
 
-@family("gemma4", "gemma4_text", "gemma4_unified", "gemma4_unified_text", vocab_size=262144, hidden_size=2304,
+@family("gemma4", "gemma4_text", "gemma4_unified", "gemma4_unified_text", "gemma4n", vocab_size=262144, hidden_size=2304,
         intermediate_size=9216, num_hidden_layers=30, num_attention_heads=8, num_key_value_heads=4, head_dim=256,
         global_head_dim=512, max_position_embeddings=131072)  # fmt: skip
 def gemma4(f: Fields) -> Built:
@@ -88,7 +88,7 @@ def gemma4(f: Fields) -> Built:
     types = kinds(f, s.layers, lambda i: "sliding_attention" if (i + 1) % 6 else "full_attention")
     span = window(f, default=512)
     first_shared = s.layers - f.count("num_kv_shared_layers")
-    ple = f.count("hidden_size_per_layer_input", default=256)
+    ple = f.count("hidden_size_per_layer_input", default=0 if "unified" in f.text("model_type") else 256)
     double = 2 if f.flag("use_double_wide_mlp") else 1
     k_eq_v, bias = f.flag("attention_k_eq_v"), f.flag("attention_bias")
     wide = Shape(h, s.layers, s.heads, f.size("num_global_key_value_heads", default=s.kv), f.size("global_head_dim"))

@@ -167,7 +167,9 @@ def nemotron_h(f: Fields) -> Built:
     heads_ = [layer(names.get(c), {"-": dense, "E": experts}.get(c), hidden, "multi-token prediction") for c in order]  # type: ignore[arg-type]
     mtp = tuple(replace(one, count=n) for one in heads_) if n else ()
     note = "A layer is one block: recurrence, attention or feed-forward part."
-    return decoder(f, s, make, mtp=mtp, mtp_extra=n * (2 * hidden * hidden + 3 * hidden), notes=(note,))
+    return decoder(
+        f, s, make, mtp=mtp, mtp_extra=n * (2 * hidden * hidden + 3 * hidden), notes=(note,), active="head" if experts else "all"
+    )
 
 
 _BLOCKS = {"mamba": "M", "linear_attention": "M", "attention": "*", "full_attention": "*", "mlp": "-", "moe": "E", "sparse": "E", "dense": "-"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from drivetrain.catalogue.huggingface.blocks import Built, shape, tied, window, windows
 from drivetrain.catalogue.huggingface.plain import Style, plain, qkv
 from drivetrain.catalogue.huggingface.reader import Fields
@@ -12,18 +14,19 @@ _LLAMA = {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 
 _MISTRAL = {**_LLAMA, "intermediate_size": 14336, "num_key_value_heads": 8, "max_position_embeddings": 131072}
 
 
-@family("llama", "code_llama", "yi", "Yi", "aquila", "solar", "deepseek", "granite", "vicuna", "xverse", "iquestcoder",
-        "internlm3", "hyperclovax", "cwm", **_LLAMA)  # fmt: skip
+@family("llama", "code_llama", "yi", "Yi", "aquila", "solar", "granite", "vicuna", "xverse", "iquestcoder",
+        "internlm3", "hyperclovax", "cwm", "skywork", "llava_llama", "emu3", "emu3_text_model", "diffllama_text", **_LLAMA)  # fmt: skip
 def llama(f: Fields) -> Built:
     """Llama 1 to 3.3 and its many namesakes; biases where ``attention_bias``, ``qkv_bias`` or ``mlp_bias`` say so."""
     s = shape(f)
     bias = f.flag("attention_bias", "bias")
     style = qkv(bias or f.flag("qkv_bias"), o=bias, mlp_bias=f.flag("mlp_bias"))
+    style = replace(style, norms=4) if f.flag("use_post_norm") else style
     types = windows(f, s.layers, window(f), lambda i: False)
     return plain(f, s, style, windows=types)
 
 
-@family("mistral", "ministral", "ministral3", "devstral", "mistral_common", **_MISTRAL)
+@family("mistral", "ministral", "ministral3", "devstral", "llava_mistral", **_MISTRAL)
 def mistral(f: Fields) -> Built:
     """Mistral 7B and after: a window in every layer where one is set (the first had 4096), or by ``layer_types``."""
     s = shape(f, kv_default=8 if f.nested else None)
@@ -55,7 +58,7 @@ def qwen1(f: Fields) -> Built:
 
 
 @family("qwen2", "qwen2_vl", "qwen2_5_vl", "qwen2_vl_text", "qwen2_5_vl_text", "qwen2_5_omni_text", "qwen2_5_omni_thinker",
-        "dream", "mimo", "opencua", "kimi_vl_qwen2",
+        "dream", "mimo", "opencua", "llava_qwen",
         vocab_size=151936, hidden_size=4096, intermediate_size=22016, num_hidden_layers=32, num_attention_heads=32,
         max_position_embeddings=32768)  # fmt: skip
 def qwen2(f: Fields) -> Built:
@@ -83,8 +86,6 @@ def _qwen_windows(f: Fields, n: int) -> list[int | None]:
 
 
 def _mimo_heads(f: Fields, built: Built, hidden: int) -> Built:
-    from dataclasses import replace
-
     n = f.count("num_nextn_predict_layers")
     if not n or not built.layers:
         return built

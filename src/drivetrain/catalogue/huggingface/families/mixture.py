@@ -159,7 +159,7 @@ def minimax_m2(f: Fields) -> Built:
     part = moe(f.size("num_local_experts"), f.size("num_experts_per_tok"), f.size("intermediate_size"), router_bias=bias,
                shared_intermediate=f.count("shared_intermediate_size"))  # fmt: skip
     qk = "full" if f.flag("use_qk_norm", default=True) else "none"
-    built = plain(f, s, Style(qk_norm=qk), ffn=lambda i: part, active="head")  # type: ignore[arg-type]
+    built = plain(f, s, Style(qk_norm=qk), ffn=lambda i: part, active="none")  # type: ignore[arg-type]
     n = f.count("num_mtp_modules") * f.size("mtp_transformer_layers", default=1) if f.flag("use_mtp") else 0
     if not n:
         return built
@@ -183,8 +183,10 @@ def grok(f: Fields) -> Built:
     s = shape(f)
     part = moe(f.size("num_experts", "num_local_experts"), f.size("num_selected_experts", "num_experts_per_tok", "top_k_experts"),
                f.size("intermediate_size", "ffn_hidden_size", "moe_intermediate_size"))  # fmt: skip
+    if f.flag("residual_moe"):  # Grok 2: a dense part beside experts of half the width
+        part = replace(part, intermediate=f.size("moe_intermediate_size"), shared_intermediate=f.size("intermediate_size"))
     style = qkv(f.flag("attention_bias"), norms=4)
-    return plain(f, s, style, ffn=lambda i: part, tied=tied(f, default=True))
+    return plain(f, s, style, ffn=lambda i: part, tied=tied(f, default=not f.flag("residual_moe")))
 
 
 @family("arctic", num_local_experts=8, num_experts_per_tok=1, moe_layer_frequency=2, vocab_size=32000)
