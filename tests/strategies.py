@@ -27,7 +27,7 @@ from drivetrain.catalogue.model import (
 )
 from drivetrain.comms.collectives import DATASHEET, Coefficients
 from drivetrain.comms.topology import Topology
-from drivetrain.cost.efficiency import Efficiency
+from drivetrain.cost.efficiency import SHARES, Efficiency
 from drivetrain.cost.hardware import Hardware
 from drivetrain.serving.deployment import Cut, Deployment, cut, deploy, memory, sequence_bytes
 from drivetrain.serving.lengths import Lengths
@@ -195,16 +195,9 @@ def hardware(draw):
     )
 
 
-shares = st.floats(0.05, 1.0)
 efficiencies = st.builds(
     Efficiency,
-    gemm_bandwidth=shares,
-    cache_bandwidth=shares,
-    other_bandwidth=shares,
-    gemm_compute=shares,
-    experts_compute=shares,
-    attention_compute=shares,
-    scan_compute=shares,
+    **{name: st.floats(0.05, 1.0) for name in SHARES},
     exposed=st.floats(0.0, 1.0),
     kernel_s=st.floats(0.0, 2e-5),
     step_s=st.floats(0.0, 5e-3),

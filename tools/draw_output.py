@@ -2,8 +2,8 @@
 
     python tools/draw_output.py docs/assets/plan.svg
 
-Runs the real plan and records what the command prints. The elapsed time is rounded up to whole seconds, so that the file
-changes only when the answer does.
+Runs the real plan and records what the command prints. The elapsed time is rounded up to whole seconds, so that the
+file changes only when the answer does.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ WIDTH = 100
 # muted colours on a dark ground; the eight of the standard and the bright set
 THEME = TerminalTheme(
     (22, 27, 34), (201, 209, 217),
-    [(48, 54, 61), (224, 108, 117), (126, 184, 120), (214, 174, 96), (91, 141, 214), (177, 122, 196), (86, 174, 186), (201, 209, 217)],
-    [(110, 118, 129), (240, 128, 137), (150, 204, 144), (230, 192, 120), (121, 168, 232), (198, 148, 216), (116, 198, 210), (240, 246, 252)],
+    [(48, 54, 61), (224, 108, 117), (126, 184, 120), (214, 174, 96),
+     (91, 141, 214), (177, 122, 196), (86, 174, 186), (201, 209, 217)],
+    [(110, 118, 129), (240, 128, 137), (150, 204, 144), (230, 192, 120),
+     (121, 168, 232), (198, 148, 216), (116, 198, 210), (240, 246, 252)],
 )  # fmt: skip
 
 
@@ -34,9 +36,12 @@ def draw() -> str:
     from drivetrain.report import serve
     from drivetrain.verbs.plan_serve import plan_serve
 
+    plan_serve(**QUESTION)  # compiles where nothing is cached yet
     answer = plan_serve(**QUESTION)
     answer["elapsed_s"] = math.ceil(answer["elapsed_s"])
-    recorder = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor", highlight=False)
+    recorder = Console(
+        record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor", highlight=False
+    )
     with patch.object(serve, "consoles", lambda: (recorder, recorder)):
         serve.print_plan(answer)
     svg = recorder.export_svg(title=TITLE, theme=THEME, unique_id="plan")

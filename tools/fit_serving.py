@@ -35,8 +35,8 @@ from drivetrain.serving.steady import at_concurrency, prepare
 # factors on them, drawn towards 1 by PRIOR so that only what the data insists on departs from the pool.
 FREE = [
     ("base", "gemm_bandwidth", 0.5, 1.0),
-    ("base", "cache_bandwidth", 0.2, 1.0),
-    ("base", "gemm_compute", 0.2, 1.0),
+    ("base", "cache_bandwidth", 0.2, 0.9),
+    ("base", "gemm_compute", 0.2, 0.85),
     ("base", "narrow_compute", 0.2, 1.0),
     ("base", "experts_compute", 0.05, 1.0),
     ("base", "attention_compute", 0.05, 1.0),
@@ -98,7 +98,7 @@ def _row(raw: dict[str, str], cuts: dict, workloads: dict) -> Row:
     ep = int(float(raw["ep_corrected"] or 1))
     dp = n if raw["dp_attention"] in ("1.0", "True") else 1
     layout = Layout(tp=n // dp, dp=dp, ep=ep)
-    kv = "fp8" if dtype in ("fp8", "nvfp4") and raw["engine"] == "trtllm" else "bf16"
+    kv = "fp8" if dtype in ("fp8", "nvfp4", "mxfp4") and raw["engine"] == "trtllm" else "bf16"
     key = (model.name, checkpoint.name, layout, kv)
     if key not in cuts:
         cuts[key] = cut(model, checkpoint, layout, kv)

@@ -8,10 +8,10 @@ A block lies between two markers and is replaced as a whole::
     <!-- output: drivetrain list workloads -->       the command and what it prints on stdout
     <!-- /output -->
 
-In square brackets before the colon: ``stderr`` shows stderr instead, ``first N`` or ``last N`` keeps so many lines, ``A-B`` a
-range of lines, ``exit 1`` expects that exit code. ``<!-- output: python -->`` runs the Python block above it, and
-``<!-- output: calibration -->`` tabulates the fits of ``cost/calibration``. Times are blurred, so that a block
-changes only when a prediction does.
+Markers start a line. In square brackets before the colon: ``stderr`` shows stderr instead, ``first N`` or ``last N``
+keeps so many lines, ``A-B`` a range of lines, ``exit 1`` expects that exit code. ``<!-- output: python -->`` runs the
+Python block above it, ``<!-- output: calibration -->`` tabulates the fits of ``cost/calibration``. Times are blurred:
+a block changes only when a prediction does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BLOCK = re.compile(r"(?P<open><!-- output(?:\[(?P<how>[^\]]*)\])?: (?P<what>.+?) -->\n).*?(?P<close><!-- /output -->)", re.DOTALL)
+BLOCK = re.compile(
+    r"^(?P<open><!-- output(?:\[(?P<how>[^\]]*)\])?: (?P<what>.+?) -->\n).*?(?P<close>^<!-- /output -->)",
+    re.DOTALL | re.MULTILINE,
+)
 PYTHON = re.compile(r"^```python\n(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE)
 SHELL = re.compile(r"^```bash\n(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE)
 _ELAPSED = re.compile(r"( evaluated in )[\d.]+ (?:ms|s)\b")
@@ -48,7 +51,7 @@ def pages() -> list[Path]:
 
 
 def run(command: str) -> Ran:
-    """Run a ``drivetrain`` command in this process, in the project's folder, with errors as the real entry point prints them."""
+    """Run a ``drivetrain`` command in this process, in the project's folder; errors as its entry point has them."""
     from typer.testing import CliRunner
 
     from drivetrain.cli.main import app
@@ -111,13 +114,14 @@ def _fence(printed: str, how: str) -> str:
         lines = lines[: int(first[1])]
     if last := re.search(r"last (\d+)", how):
         lines = lines[-int(last[1]) :]
-    return "\n".join(["```text", *lines, "```", ""])
+    text = "\n".join(lines).rstrip()
+    return f"```text\n{text}\n```\n"
 
 
 def calibration_table() -> str:
     """What the fits say of themselves: every top-level error and count of each calibration file."""
     folder = ROOT / "src/drivetrain/cost/calibration"
-    raw = {name: tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8")) for name in ("serving", "power", "collectives")}
+    raw = {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.toml")}
     lines = ["| file | figure | value |", "|---|---|---:|"]
     fit = raw["serving"].get("fit")
     if not fit:

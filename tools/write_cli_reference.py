@@ -20,8 +20,9 @@ HEAD = """# Command line
 
 <!-- Made by tools/write_cli_reference.py. Change the commands, then run it. -->
 
-`drivetrain --version` prints the version. Results go to stdout, assumptions and notes to stderr. Exit codes: 0 an answer,
-1 nothing meets what was asked, 2 bad input, 3 internal error. Option values with spaces need quotes: `--rate "300 req/min"`.
+`drivetrain --version` prints the version. Results go to stdout, assumptions and notes to stderr. Exit codes: 0 an
+answer, 1 nothing meets what was asked, 2 bad input, 3 internal error. Values with spaces need quotes:
+`--rate "300 req/min"`.
 """
 
 

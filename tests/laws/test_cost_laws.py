@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import efficiencies, halved_latencies, halved_overheads, machines, steps
 
-from drivetrain.cost.efficiency import IDEAL
+from drivetrain.cost.efficiency import IDEAL, SHARES
 from drivetrain.cost.roofline import PARTS, rates, step_time
 
 ROUNDING = 1 + 1e-9
@@ -62,9 +62,7 @@ def test_better_efficiency_never_hurts(machine, step, one, other):
     def best(name):
         return max(getattr(one, name), getattr(other, name))
 
-    names = ("gemm_bandwidth", "cache_bandwidth", "other_bandwidth", "gemm_compute", "experts_compute",
-             "attention_compute", "scan_compute")  # fmt: skip
-    better = replace(one, **{name: best(name) for name in names}, exposed=min(one.exposed, other.exposed))
+    better = replace(one, **{name: best(name) for name in SHARES}, exposed=min(one.exposed, other.exposed))
     assert timed(machine, step, efficiency=better).seconds <= timed(machine, step, efficiency=one).seconds * ROUNDING
 
 

@@ -72,14 +72,13 @@ def test_power_lies_between_idle_and_tdp(prepared, load):
 
 
 @given(systems(), loads, loads)
-def test_a_lower_rate_never_gives_worse_latency_or_more_power(prepared, a, b):
+def test_a_lower_rate_never_gives_worse_latency_or_a_fuller_replica(prepared, a, b):
     """More replicas for the same traffic, seen from one of them."""
     low, high = sorted((a, b))
     calm, _ = state_at(prepared, low)
     busy, _ = state_at(prepared, high)
     for metric in METRICS:
         assert calm.latency(metric).mean <= busy.latency(metric).mean * ROUNDING, metric
-    assert calm.power_w <= busy.power_w * ROUNDING
     for field in ("in_system", "mixed_frac", "prefill_load", "queue_s"):
         assert getattr(calm, field) <= getattr(busy, field) * ROUNDING, field
 
@@ -111,7 +110,6 @@ def test_more_flops_bandwidth_or_links_never_hurt_a_stream(prepared, load, resou
 @given(systems(), st.sampled_from(["flops", "hbm_bytes_per_s", "links", "memory_bytes"]), st.floats(1.0, 5.0))
 def test_more_of_any_resource_never_lowers_capacity(prepared, resource, factor):
     d = prepared.deployment
-    better = replace(prepared, deployment=d)
     better = redeploy(prepared, hardware=d.hardware.scaled(**{resource: factor}))
     assert steady.max_rate(better) * ROUNDING * ROUNDING >= steady.max_rate(prepared)
 

@@ -20,7 +20,6 @@ from drivetrain.catalogue.model import (
     LayerGroup,
     Mixer,
     Model,
-    MoE,
     Recurrent,
 )
 
@@ -30,7 +29,8 @@ _CONV_STATE_BYTES = 2.0  # short convolutions keep their inputs in the activatio
 @dataclass(frozen=True, slots=True)
 class ParameterCounts:
     """Parameters of the language model. ``parts`` and ``active_parts`` are keyed by WEIGHT_PARTS and sum to
-    ``total`` and ``active``; ``mtp`` is counted apart and in neither."""
+    ``total`` and ``active``; ``mtp`` is counted apart and in neither.
+    """
 
     total: int
     active: int

@@ -239,7 +239,9 @@ def _toml(value: Any) -> str:  # noqa: ANN401
     if isinstance(value, (tuple, list)):
         return f"[{', '.join(map(_toml, value))}]"
     items = value if isinstance(value, Mapping) else _set(value)
-    inner = ", ".join(f"{k if k.replace('_', '').isalnum() and k.isascii() else _quote(k)} = {_toml(v)}" for k, v in items.items())
+    inner = ", ".join(
+        f"{k if k.replace('_', '').isalnum() and k.isascii() else _quote(k)} = {_toml(v)}" for k, v in items.items()
+    )
     return f"{{ {inner} }}" if inner else "{}"
 
 

@@ -22,7 +22,9 @@ class ImportFormat(str, Enum):
 
 def import_command(
     path: Annotated[Path, typer.Argument(help="A Hugging Face config.json, or the folder that holds one.")],
-    format: Annotated[ImportFormat, typer.Option(help="table, json, or toml (the catalogue entry).")] = ImportFormat.table,  # noqa: A002
+    format: Annotated[
+        ImportFormat, typer.Option(help="table, json, or toml (the catalogue entry).")
+    ] = ImportFormat.table,
     save: Annotated[Path | None, typer.Option(help="Write the catalogue entry here (a file, or a folder).")] = None,
 ) -> None:
     """Read a model's config.json: parameter counts, cache size, and a catalogue entry. Nothing is downloaded or run."""
@@ -75,7 +77,9 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("longest context", f"{found['max_context']:,} tokens"),
     ]
     if found["experts"]:
-        rows.insert(5, ("experts", f"{found['experts_per_token']} of {found['experts']} in {found['moe_layers']} layers"))
+        rows.insert(
+            5, ("experts", f"{found['experts_per_token']} of {found['experts']} in {found['moe_layers']} layers")
+        )
     if found["state_bytes_per_sequence"]:
         rows.insert(-1, ("state per sequence", show(found["state_bytes_per_sequence"], "bytes")))
     if found["mtp_params"]:

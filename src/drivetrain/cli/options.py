@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from drivetrain import units
+from drivetrain.errors import BadInputError, UnitError
 
 
 class Format(StrEnum):
@@ -22,14 +23,25 @@ def names(text: str) -> tuple[str, ...]:
 
 def rate(text: str) -> float:
     """Read ``5``, ``5 req/s`` or ``300 req/min``."""
-    return units.parse(text if text.strip()[-1:].isalpha() else _number(text), "1/s")
+    return _quantity("--rate", text, "1/s", "5 or '300 req/min'")
 
 
-def tokens(text: str) -> float:
+def tokens(option: str, text: str) -> float:
     """Read ``2048``, ``2k`` or ``2 ktok``."""
     folded = text.strip().lower()
-    return units.parse(f"{folded}tok" if folded[-1:] in ("k", "m") else folded, "tok")
+    return _quantity(option, f"{folded}tok" if folded[-1:] in ("k", "m") else folded, "tok", "2048 or 2k")
 
 
-def _number(text: str) -> float:
-    return units.parse(f"{text}/s", "1/s")
+def _quantity(option: str, text: str, dimension: str, example: str) -> float:
+    """A number with or without a unit; a number alone is in the plain unit."""
+    try:
+        return units.parse(_number(text), dimension)
+    except UnitError as error:
+        raise BadInputError(f"{option} '{text}': {error.args[0]} For example {option} {example}.") from None
+
+
+def _number(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -74,7 +74,7 @@ def plan_serve_command(
     from drivetrain.scenario import ServeScenario
 
     scenario = ServeScenario(
-        model=model, workload=workload, isl=_tokens(isl), osl=_tokens(osl), rate=rate(rate_text), slo=slo, objective=objective,
+        model=model, workload=workload, isl=_tokens("--isl", isl), osl=_tokens("--osl", osl), rate=rate(rate_text), slo=slo, objective=objective,
         accelerators=names(accelerators), engines=names(engines), layouts=names(layouts), weights=weights, kv=kv,
         headroom=headroom, prefix_hit=prefix_hit, pricing=pricing, region=region, max_accelerators=max_accelerators,
         max_batched_tokens=max_batched_tokens, max_num_seqs=max_num_seqs,
@@ -122,7 +122,7 @@ def predict_serve_command(
     from drivetrain.scenario import ServeScenario
 
     scenario = ServeScenario(
-        model=model, workload=workload, isl=_tokens(isl), osl=_tokens(osl), rate=rate(rate_text) if rate_text else None,
+        model=model, workload=workload, isl=_tokens("--isl", isl), osl=_tokens("--osl", osl), rate=rate(rate_text) if rate_text else None,
         concurrency=concurrency, slo=slo, accelerators=names(accelerator), layouts=names(layout), engines=names(engines),
         weights=weights, kv=kv, prefix_hit=prefix_hit, pricing=pricing, region=region, max_batched_tokens=max_batched_tokens,
         max_num_seqs=max_num_seqs,
@@ -140,8 +140,8 @@ def predict_serve_command(
         _emit(fields, [{k: v for k, v in fields.items() if not isinstance(v, list)}], output)
 
 
-def _tokens(text: str) -> float | None:
-    return tokens(text) if text else None
+def _tokens(option: str, text: str) -> float | None:
+    return tokens(option, text) if text else None
 
 
 def _emit(answer: dict[str, Any], rows: list[dict[str, Any]], output: Format) -> None:

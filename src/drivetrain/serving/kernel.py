@@ -40,6 +40,7 @@ N_SCALARS = 10
 
 _ITERATIONS = 60
 _TOLERANCE = 1e-7
+_STRIDE = 1.5
 
 
 @jit
@@ -97,11 +98,11 @@ def solve(
     u = 0.0
     carried = 0.0
     limit = d[MAX_SEQS] / d[LANES]
+    # beyond this step time more sequences decode than fit; no need to look further
+    ceiling = (1.0 + 1e-9) * limit / (lane_rate * gaps) if lane_rate * gaps > 0.0 else np.inf
     solved = False
     for iteration in range(_ITERATIONS):
         decoding = lane_rate * gaps * t
-        if decoding > 4.0 * limit + 4.0:
-            return  # more sequences than fit, however long they wait
         seen = 1.0 + others * decoding
         rank = max(seen / dp, 1.0)
         x = others * lane_rate * n_chunks * t
@@ -132,13 +133,19 @@ def solve(
             t_high = t
         else:
             t_low = t
+            if t >= ceiling:
+                return  # the step is longer still, so more would decode than fit
         slope = (g - previous_g) / (t - previous_t) if iteration > 0 and t != previous_t else 0.0
         candidate = t + (g - t) / (1.0 - slope) if slope < 1.0 else np.inf
         previous_t = t
         previous_g = g
-        if not (t_low < candidate < t_high):
-            candidate = 0.5 * (t_low + t_high) if t_high < np.inf else (g if g > t else 2.0 * t)
-        t = candidate
+        if t_high < np.inf:
+            if iteration % 4 == 3 or not t_low < candidate < t_high:
+                candidate = 0.5 * (t_low + t_high)
+            t = candidate
+        else:
+            # short strides, lest one passes over the fixed point and a second one beyond it
+            t = min(max(g, min(candidate, _STRIDE * t)), ceiling)
     decoding = lane_rate * gaps * t
     if not solved or decoding > limit:
         return
@@ -151,7 +158,7 @@ def solve(
     )[0]  # fmt: skip
     drain = tokens / full * t_full
     load = lane_rate * drain
-    if load * others >= 1.0:
+    if load >= 1.0:
         return
     cv2 = max(tokens2 / (tokens * tokens) - 1.0, 0.0)
     queue = others * load / (1.0 - others * load) * (arrival_cv2 + cv2) / 2.0 * drain

@@ -41,10 +41,14 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class SteadyState:
-    """One replica at one load. Rates are per replica; ``power_w`` is the mean draw of one accelerator."""
+    """One replica at one load. Rates are per replica; ``power_w`` is the mean draw of one accelerator.
+
+    ``others`` is the share of the load that a request sees besides itself: 1 for a stream, (C-1)/C in a loop of C.
+    """
 
     stable: bool
     rate: float
+    others: float
     decoding: float
     in_system: float
     mixed_frac: float
@@ -90,7 +94,7 @@ def prepare(deployment: Deployment, lengths: Lengths, budget: float, max_seqs: f
 
 def at_rate(prepared: Prepared, rate: float) -> SteadyState:
     """Open stream: ``rate`` requests/s arrive at the replica, with the workload's burstiness."""
-    return _state(_solve(prepared, rate, prepared.lengths.arrival_cv2, 1.0))
+    return _state(_solve(prepared, rate, prepared.lengths.arrival_cv2, 1.0), 1.0)
 
 
 def at_concurrency(prepared: Prepared, concurrency: float) -> SteadyState:
@@ -103,8 +107,30 @@ def at_concurrency(prepared: Prepared, concurrency: float) -> SteadyState:
     inside = min(concurrency, prepared.max_seqs)
     if inside < 1:
         raise BadInputError("no sequence fits in memory.")
-    others = (inside - 1.0) / inside
-    low, high = 0.0, inside / _solve(prepared, 1e-9, 1.0, others)[kernel.LATENCY + 5 * kernel.E2E]
+    best = _circulate(prepared, inside, np.inf)
+    if inside < prepared.max_seqs:
+        # an arrival sees the others only, which flatters a busy loop: it cannot outrun the loop of all that fit
+        full = _solve(prepared, best[kernel.RATE], 1.0, _others(prepared.max_seqs))
+        if not (full[kernel.STABLE] and full[kernel.IN_SYSTEM] <= prepared.max_seqs):
+            limit = _circulate(prepared, prepared.max_seqs, best[kernel.RATE])[kernel.RATE]
+            best = _solve(prepared, limit, 1.0, _others(inside))
+    # those that do not fit, and those that a prompt queue at full load has no room for, wait
+    waiting = concurrency - best[kernel.IN_SYSTEM]
+    if waiting > 1e-4 * concurrency:
+        _add_wait(best, waiting / best[kernel.RATE])
+        best[kernel.IN_SYSTEM] = concurrency
+    return _state(best, _others(inside))
+
+
+def _others(inside: float) -> float:
+    """Share of the load that one of ``inside`` circulating requests sees besides itself."""
+    return (inside - 1.0) / inside
+
+
+def _circulate(prepared: Prepared, inside: float, below: float) -> Floats:
+    """The solution at the largest rate, at most ``below``, with no more than ``inside`` requests in the replica."""
+    others = _others(inside)
+    low, high = 0.0, min(inside / _solve(prepared, 1e-9, 1.0, others)[kernel.LATENCY + 5 * kernel.E2E], below)
     best = _solve(prepared, high * 1e-6, 1.0, others)
     for _ in range(_BISECTIONS):
         rate = 0.5 * (low + high)
@@ -115,10 +141,7 @@ def at_concurrency(prepared: Prepared, concurrency: float) -> SteadyState:
             high = rate
         if high - low < 1e-6 * high:
             break
-    if concurrency > inside:
-        _add_wait(best, (concurrency - inside) / best[kernel.RATE])
-        best[kernel.IN_SYSTEM] = concurrency
-    return _state(best)
+    return best
 
 
 def max_rate(prepared: Prepared, targets: tuple[Target, ...] = ()) -> float:
@@ -154,7 +177,7 @@ def worst_violation(out: Floats, targets: tuple[Target, ...]) -> float:
 def steps(prepared: Prepared, state: SteadyState) -> tuple[StepTime, StepTime]:
     """The decode-only and the mixed step of ``state``, operator by operator (one lane, one rank)."""
     d, layout = prepared.deployment, prepared.deployment.cut.layout
-    seen = 1.0 + state.decoding / layout.pp
+    seen = 1.0 + state.others * state.decoding / layout.pp
     decode = max(seen / layout.dp, 1.0)
     lengths = prepared.lengths
     tokens = float(lengths.weight @ lengths.computed)
@@ -197,7 +220,7 @@ def _add_wait(out: Floats, wait: float) -> None:
     out[kernel.QUEUE_S] += wait
 
 
-def _state(out: Floats) -> SteadyState:
+def _state(out: Floats, others: float) -> SteadyState:
     def latency(metric: int) -> Latency:
         start = kernel.LATENCY + 5 * metric
         return Latency(*(float(v) for v in out[start : start + 5]))
@@ -205,6 +228,7 @@ def _state(out: Floats) -> SteadyState:
     return SteadyState(
         stable=bool(out[kernel.STABLE]),
         rate=float(out[kernel.RATE]),
+        others=others,
         decoding=float(out[kernel.DECODING]),
         in_system=float(out[kernel.IN_SYSTEM]),
         mixed_frac=float(out[kernel.MIXED_FRAC]),

@@ -52,7 +52,9 @@ def describe(model: Model) -> dict[str, Any]:
 
 def _shape(model: Model) -> dict[str, Any]:
     """Heads and experts of the widest layer of each kind, null where there is none."""
-    mixers = [m for g in model.layers for m in (g.mixer, g.parallel_mixer) if isinstance(m, (Attention, LatentAttention))]
+    mixers = [
+        m for g in model.layers for m in (g.mixer, g.parallel_mixer) if isinstance(m, (Attention, LatentAttention))
+    ]
     mixtures = [g.ffn for g in model.layers if isinstance(g.ffn, MoE)]
     grouped = [m.n_kv_heads for m in mixers if isinstance(m, Attention)]
     return {

@@ -7,6 +7,7 @@ architectures, ``quantization`` reads the precisions. An architecture nobody reg
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from drivetrain.catalogue.huggingface.quantization import read_checkpoint
 from drivetrain.catalogue.huggingface.reader import Fields, open_config
 from drivetrain.catalogue.huggingface.registry import FAMILIES
 from drivetrain.catalogue.huggingface.unwrap import language_part
-from drivetrain.catalogue.model import Model
-from drivetrain.errors import UnsupportedError
+from drivetrain.catalogue.model import Attention, Checkpoint, Dense, LatentAttention, Model, MoE, Recurrent
+from drivetrain.errors import FileError, UnsupportedError
 from drivetrain.registry import slug
 
 __all__ = ["FAMILIES", "import_config", "model_from_config"]
@@ -55,11 +56,16 @@ def model_from_config(
 ) -> Model:
     """The model that a parsed configuration describes; ``identifier`` is its ``owner/name`` where known."""
     fields, name = language_part(raw, where)
-    built = FAMILIES[name](fields)
+    built = _build(fields, name)
     _refuse_unread(fields, name)
     identifier = identifier or str(raw.get("model_type") or name)
     checkpoint, notes = read_checkpoint(raw, fields.raw, quantization or {}, where, identifier)
-    mtp = "multi-token-prediction layers kept apart, in neither count" if built.mtp or built.mtp_extra else "no prediction layers"
+    checkpoint = _only_present(checkpoint, built)
+    mtp = (
+        "multi-token-prediction layers kept apart, in neither count"
+        if built.mtp or built.mtp_extra
+        else "no prediction layers"
+    )
     wrapper = "; language part only, vision or audio towers not counted" if fields.nested else ""
     return Model(
         name=slug(identifier.rsplit("/", 1)[-1]),
@@ -80,6 +86,37 @@ def model_from_config(
         notes=" ".join((*built.notes, *notes)),
         active_embeddings=built.active,
     )
+
+
+def _build(fields: Fields, family: str) -> Built:
+    """Run the family's builder; values of a kind it did not foresee become an error of the file."""
+    try:
+        built = FAMILIES[family](fields)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, AssertionError) as error:
+        raise FileError(
+            f"{fields.where}: a field has a value that family '{family}' cannot read ({error}). Check its lists and numbers."
+        ) from None
+    for group in built.layers:
+        if isinstance(group.ffn, MoE) and group.ffn.top_k > group.ffn.n_experts + group.ffn.zero_experts:
+            raise fields.bad(f"{group.ffn.top_k} experts per token of only {group.ffn.n_experts}. Check both fields.")
+    return built
+
+
+def _only_present(checkpoint: Checkpoint, built: Built) -> Checkpoint:
+    """Leave out precisions of parts that the model does not have."""
+    mixers = [m for g in built.layers for m in (g.mixer, g.parallel_mixer)]
+    ffns = [g.ffn for g in built.layers]
+    mixtures = [f for f in ffns if isinstance(f, MoE)]
+    absent = {
+        "attention": not any(isinstance(m, (Attention, LatentAttention)) for m in mixers),
+        "recurrent": not any(isinstance(m, Recurrent) for m in mixers),
+        "ffn": not any(isinstance(f, Dense) for f in ffns),
+        "experts": not mixtures,
+        "router": not mixtures,
+        "shared_experts": not any(f.shared_intermediate for f in mixtures),
+        "lm_head": built.tied,
+    }
+    return replace(checkpoint, dtypes={k: v for k, v in checkpoint.dtypes.items() if not absent.get(k)})
 
 
 def identity(path: Path) -> str:

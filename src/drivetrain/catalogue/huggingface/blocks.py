@@ -50,7 +50,9 @@ INNER = ("intermediate_size", "ffn_hidden_size", "n_inner", "ffn_dim", "ffn_hidd
 def shape(f: Fields, *, kv_default: int | None = None) -> Shape:
     """Hidden size, layers and heads; heads must divide what they share."""
     hidden, layers, heads = f.size(*HIDDEN), f.size(*LAYERS), f.size(*HEADS)
-    kv = f.size("num_key_value_heads", "n_kv_heads", "num_kv_heads", "n_head_kv", default=kv_default or heads)
+    names = ("num_key_value_heads", "n_kv_heads", "num_kv_heads", "n_head_kv")
+    given_as_null = any(name in f.raw for name in names) and not f.has(*names)
+    kv = heads if given_as_null else f.size(*names, default=kv_default or heads)
     head_dim = f.maybe("head_dim", "kv_channels", "attention_head_dim", "head_size") or divide(f, hidden, heads)
     if heads % kv:
         raise f.bad(f"{heads} attention heads cannot share {kv} key/value heads evenly. Check both fields.")

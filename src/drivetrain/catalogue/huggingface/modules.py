@@ -33,7 +33,10 @@ _KEYWORDS = (
     ("router", r"router|(mlp|moe|feed_forward|mixer|ffn)\.gate\b(?!_)|^gate$|e_score|shared_expert_gate"),
     ("experts", r"experts?\b"),
     ("recurrent", r"linear_attn|mamba|ssm|in_proj|out_proj|conv1d|x_proj|dt_proj|recurrent"),
-    ("attention", r"attn|attention|q_proj|k_proj|v_proj|o_proj|qkv|query_key_value|kv_[ab]|q_[ab]|c_attn|indexer|wq|wk|wo"),
+    (
+        "attention",
+        r"attn|attention|q_proj|k_proj|v_proj|o_proj|qkv|query_key_value|kv_[ab]|q_[ab]|c_attn|indexer|wq|wk|wo",
+    ),
     ("norm", r"norm|ln_"),
     ("ffn", r"mlp|ffn|feed_forward|gate_proj|up_proj|down_proj|gate_up|fc1|fc2|dense_"),
 )

@@ -29,12 +29,14 @@ def read_checkpoint(
 ) -> tuple[Checkpoint, list[str]]:
     """The checkpoint and what was assumed. ``side`` is a separate quantisation file, ``inner`` the language part."""
     base = base_dtype(raw, inner)
-    n_layers = next((v for k in ("num_hidden_layers", "n_layer", "num_layers") if isinstance(v := inner.get(k), int)), 1)
+    n_layers = next(
+        (v for k in ("num_hidden_layers", "n_layer", "num_layers") if isinstance(v := inner.get(k), int)), 1
+    )
     config = next((c for c in (raw.get("quantization_config"), inner.get("quantization_config")) if c), None)
     source = "quantization_config of the configuration" if config else str(side.get("file", ""))
     config = config or side.get("quantization") or {k: v for k, v in side.items() if k != "file"} or None
     if config is None:
-        return _from_name(identifier, base)
+        return _from_name(identifier, base, latent=isinstance(inner.get("kv_lora_rank"), int))
     if not isinstance(config, dict):
         raise FileError(f"{where}: quantization_config must be an object, not {config!r}.")
     dtypes = _dtypes(config, base, n_layers, where)
@@ -58,7 +60,7 @@ def base_dtype(raw: Mapping[str, Any], inner: Mapping[str, Any]) -> str:
     return "bf16"
 
 
-def _from_name(identifier: str, base: str) -> tuple[Checkpoint, list[str]]:
+def _from_name(identifier: str, base: str, *, latent: bool) -> tuple[Checkpoint, list[str]]:
     match = _NAMED.search(identifier.rsplit("/", 1)[-1])
     if not match:
         return Checkpoint(identifier, base, {}), []
@@ -66,6 +68,8 @@ def _from_name(identifier: str, base: str) -> tuple[Checkpoint, list[str]]:
     note = (f"Precision {named} is taken from the name: the configuration has no quantization_config and no "
             "hf_quant_config.json lies beside it.")  # fmt: skip
     dtypes = {"default": base, **dict.fromkeys(LINEAR, named)}
+    if named == "nvfp4" and latent:  # such releases leave latent attention alone
+        del dtypes["attention"]
     return Checkpoint(identifier, named, dtypes, source="assumed from the name"), [note]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from drivetrain.errors import FileError
 
 _LARGEST = 10**9  # no size, count or rank in a real configuration is larger
+_MOST_LAYERS = 5000
 _CORE = frozenset({"hidden_size", "num_hidden_layers", "vocab_size", "intermediate_size", "num_attention_heads"})
 _SIDE_FILES = ("hf_quant_config.json", "quantization_config.json", "quantize_config.json")
 
@@ -57,7 +58,9 @@ class Fields:
     for in ``used``.
     """
 
-    def __init__(self, raw: Mapping[str, Any], where: str, *, nested: bool = False, outer: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, raw: Mapping[str, Any], where: str, *, nested: bool = False, outer: Mapping[str, Any] | None = None
+    ) -> None:
         self.raw, self.where, self.nested = raw, where, nested
         self.outer: Mapping[str, Any] = outer or {}
         self.defaults: dict[str, Any] = {}
@@ -174,8 +177,9 @@ class Fields:
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
             raise FileError(f"{self.where}: {name} must be a whole number, not {_show(value)}.")
-        if not smallest <= value <= _LARGEST:
-            raise FileError(f"{self.where}: {name} = {value} is out of range. Expected {smallest} to {_LARGEST}.")
+        largest = _MOST_LAYERS if "layer" in name and "per_layer" not in name else _LARGEST
+        if not smallest <= value <= largest:
+            raise FileError(f"{self.where}: {name} = {value} is out of range. Expected {smallest} to {largest}.")
         return value
 
 

@@ -88,4 +88,13 @@ def rg_lru(hidden: int, width: int, heads: int, kernel: int) -> Recurrent:
 
 def rwkv4(hidden: int, width: int) -> Recurrent:
     """RWKV 4's time mixing: key, value and receptance in, three running sums per channel."""
-    return Recurrent("rwkv", width, 3 * hidden * width, width * hidden, 4 * width, hidden, 12.0 * width, extra_params=2 * width + 3 * hidden)
+    return Recurrent(
+        "rwkv",
+        width,
+        3 * hidden * width,
+        width * hidden,
+        4 * width,
+        hidden,
+        12.0 * width,
+        extra_params=2 * width + 3 * hidden,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,19 +17,129 @@ _MAX_DEPTH = 4
 
 # Models without a decoder that writes text one token after another.
 _ENCODERS = frozenset(
-    "albert bert big_bird camembert canine convbert data2vec-text deberta deberta-v2 distilbert electra ernie esm eurobert "
-    "flaubert fnet funnel ibert layoutlm layoutlmv2 layoutlmv3 longformer luke lxmert megatron-bert mobilebert modernbert mpnet "
-    "mra nezha nomic_bert nystromformer perceiver qdqbert rembert roberta roc_bert roformer splinter squeezebert tapas xlm "
-    "xlm-roberta xlm-roberta-xl xlnet xmod yoso jina_embeddings_v3 bros markuplm neobert new gte reformer".split()
+    [
+        "albert",
+        "bert",
+        "big_bird",
+        "camembert",
+        "canine",
+        "convbert",
+        "data2vec-text",
+        "deberta",
+        "deberta-v2",
+        "distilbert",
+        "electra",
+        "ernie",
+        "esm",
+        "eurobert",
+        "flaubert",
+        "fnet",
+        "funnel",
+        "ibert",
+        "layoutlm",
+        "layoutlmv2",
+        "layoutlmv3",
+        "longformer",
+        "luke",
+        "lxmert",
+        "megatron-bert",
+        "mobilebert",
+        "modernbert",
+        "mpnet",
+        "mra",
+        "nezha",
+        "nomic_bert",
+        "nystromformer",
+        "perceiver",
+        "qdqbert",
+        "rembert",
+        "roberta",
+        "roc_bert",
+        "roformer",
+        "splinter",
+        "squeezebert",
+        "tapas",
+        "xlm",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "xlnet",
+        "xmod",
+        "yoso",
+        "jina_embeddings_v3",
+        "bros",
+        "markuplm",
+        "neobert",
+        "new",
+        "gte",
+        "reformer",
+    ]
 )
 _ENCODER_DECODERS = frozenset(
-    "t5 mt5 umt5 byt5 longt5 switch_transformers bart mbart blenderbot blenderbot-small bigbird_pegasus led marian "
-    "pegasus pegasus_x m2m_100 nllb-moe plbart prophetnet fsmt mvp t5gemma t5gemma2 encoder-decoder whisper seamless_m4t "
-    "seamless_m4t_v2 speech_to_text florence2 pix2struct udop ul2 rag".split()
+    [
+        "t5",
+        "mt5",
+        "umt5",
+        "byt5",
+        "longt5",
+        "switch_transformers",
+        "bart",
+        "mbart",
+        "blenderbot",
+        "blenderbot-small",
+        "bigbird_pegasus",
+        "led",
+        "marian",
+        "pegasus",
+        "pegasus_x",
+        "m2m_100",
+        "nllb-moe",
+        "plbart",
+        "prophetnet",
+        "fsmt",
+        "mvp",
+        "t5gemma",
+        "t5gemma2",
+        "encoder-decoder",
+        "whisper",
+        "seamless_m4t",
+        "seamless_m4t_v2",
+        "speech_to_text",
+        "florence2",
+        "pix2struct",
+        "udop",
+        "ul2",
+        "rag",
+    ]
 )
 _OTHERS = frozenset(
-    "vit clip siglip siglip2 dinov2 dinov3_vit swin convnext resnet detr sam sam2 wav2vec2 hubert wavlm whisper beit deit "
-    "blip blip_2 clap encodec mimi timm_wrapper stable-diffusion flux".split()
+    [
+        "vit",
+        "clip",
+        "siglip",
+        "siglip2",
+        "dinov2",
+        "dinov3_vit",
+        "swin",
+        "convnext",
+        "resnet",
+        "detr",
+        "sam",
+        "sam2",
+        "wav2vec2",
+        "hubert",
+        "wavlm",
+        "whisper",
+        "beit",
+        "deit",
+        "blip",
+        "blip_2",
+        "clap",
+        "encodec",
+        "mimi",
+        "timm_wrapper",
+        "stable-diffusion",
+        "flux",
+    ]
 )
 
 # Hugging Face class names of families whose model_type is missing or someone's own.
@@ -52,6 +163,11 @@ def language_part(raw: Mapping[str, Any], where: str) -> tuple[Fields, str]:
         raise FileError(f"{where}: model_type must be a string, not {raw['model_type']!r}.")
     path, inner, outer = _descend(raw)
     fields = Fields(inner, f"{where}: {path}" if path else where, nested=bool(path), outer=outer)
+    drafts = [a for a in _architectures(raw) + _architectures(inner) if re.search(r"Eagle|Medusa|DFlash|NextN", a)]
+    if drafts:
+        raise UnsupportedError(
+            f"{where}: {drafts[0]} is a draft head for speculative decoding, not a whole model. Import the model it drafts for."
+        )
     for name in _names(inner, raw, nested=bool(path)):
         if name in FAMILIES:
             return fields, name
@@ -75,12 +191,15 @@ def _names(inner: Mapping[str, Any], raw: Mapping[str, Any], *, nested: bool) ->
     """Spellings under which the family may be registered, the surest first."""
     own = inner.get("model_type")
     found = [own, own.removesuffix("_text")] if isinstance(own, str) else []
-    architectures = inner.get("architectures") or ([] if nested else raw.get("architectures"))
-    for architecture in architectures if isinstance(architectures, list) else []:
-        found.append(_BY_ARCHITECTURE.get(architecture, "") if isinstance(architecture, str) else "")
+    found += [_BY_ARCHITECTURE.get(architecture, "") for architecture in _architectures(inner)]
     if nested and isinstance(raw.get("model_type"), str):
         found += [f"{raw['model_type']}_text", raw["model_type"]]
     return [name for name in found if name]
+
+
+def _architectures(config: Mapping[str, Any]) -> list[str]:
+    listed = config.get("architectures")
+    return [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
 
 
 def _unknown(inner: Mapping[str, Any], raw: Mapping[str, Any], where: str) -> UnsupportedError | FileError:
@@ -88,7 +207,9 @@ def _unknown(inner: Mapping[str, Any], raw: Mapping[str, Any], where: str) -> Un
     architectures = raw.get("architectures") or inner.get("architectures") or []
     shown = ", ".join(map(str, architectures)) if isinstance(architectures, list) else str(architectures)
     if not model_type and not shown:
-        return FileError(f"{where}: no model_type and no architectures: this is no model configuration. Give a config.json.")
+        return FileError(
+            f"{where}: no model_type and no architectures: this is no model configuration. Give a config.json."
+        )
     named = f"model_type '{model_type}'" if model_type else "no model_type"
     named += f", architecture {shown}" if shown else ""
     plain = {slug(str(name)) for name in (model_type, raw.get("model_type")) if name}
@@ -102,7 +223,9 @@ def _unknown(inner: Mapping[str, Any], raw: Mapping[str, Any], where: str) -> Un
         return UnsupportedError(
             f"{where}: {named} is an encoder-decoder, not a decoder language model. Drivetrain plans decoders only."
         )
-    return UnsupportedError(f"{where}: unknown architecture: {named}. {_how_to_proceed(inner, raw, str(model_type or shown))}")
+    return UnsupportedError(
+        f"{where}: unknown architecture: {named}. {_how_to_proceed(inner, raw, str(model_type or shown))}"
+    )
 
 
 def _how_to_proceed(inner: Mapping[str, Any], raw: Mapping[str, Any], name: str) -> str:

@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from drivetrain.catalogue.huggingface.blocks import INNER, LAYERS, Built, Shape, decoder, latent, layer, moe, sparse
-from drivetrain.catalogue.huggingface.blocks import HEADS, HIDDEN
+from drivetrain.catalogue.huggingface.blocks import (
+    HEADS,
+    HIDDEN,
+    INNER,
+    LAYERS,
+    Built,
+    Shape,
+    decoder,
+    latent,
+    layer,
+    moe,
+    sparse,
+)
 from drivetrain.catalogue.huggingface.reader import Fields
 from drivetrain.catalogue.huggingface.registry import family
 from drivetrain.catalogue.model import Dense, FeedForward, Indexer, LayerGroup, MoE
@@ -52,15 +63,17 @@ def parts(f: Fields, n: int, *, router_bias: bool) -> Callable[[int], FeedForwar
 
 def mtp(f: Fields, s: Shape, last: LayerGroup) -> tuple[tuple[LayerGroup, ...], int]:
     """Prediction layers as DeepSeek V3 has them: a full layer, two norms, a projection of 2 hidden to hidden, a final norm
-    (embedding and head are shared with the model)."""
+    (embedding and head are shared with the model).
+    """
     n = f.count("num_nextn_predict_layers", "num_mtp_layers")
     if not n:
         return (), 0
     return (replace(last, count=n, label="multi-token prediction"),), n * (2 * s.hidden * s.hidden + 3 * s.hidden)
 
 
-@family("deepseek_v2", **_MLA, vocab_size=102400, hidden_size=4096, intermediate_size=11008, num_hidden_layers=32,
-        num_attention_heads=32, n_shared_experts=2, n_routed_experts=64, q_lora_rank=1536, moe_intermediate_size=1407)  # fmt: skip
+@family("deepseek_v2", **_MLA, vocab_size=102400, hidden_size=4096, intermediate_size=11008,
+        num_hidden_layers=32, num_attention_heads=32, n_shared_experts=2, n_routed_experts=64, q_lora_rank=1536,
+        moe_intermediate_size=1407)  # fmt: skip
 def deepseek_v2(f: Fields) -> Built:
     """DeepSeek V2 and V2-Lite (Lite without a query latent). The authors count active parameters without the input table."""
     return _build(f, router_bias=f.text("topk_method") == "noaux_tc")

@@ -4,16 +4,34 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drivetrain.catalogue.huggingface.blocks import LAYERS, Built, decoder, dense, latent, layer, shape, tied, window, windows
+from drivetrain.catalogue.huggingface.blocks import (
+    LAYERS,
+    Built,
+    decoder,
+    dense,
+    latent,
+    layer,
+    shape,
+    tied,
+    window,
+    windows,
+)
 from drivetrain.catalogue.huggingface.families.deepseek import heads_only
+from drivetrain.catalogue.huggingface.families.nas import searched
 from drivetrain.catalogue.huggingface.plain import Style, all_bias, plain, qkv
 from drivetrain.catalogue.huggingface.reader import Fields
 from drivetrain.catalogue.huggingface.registry import family
-from drivetrain.catalogue.model import LayerGroup
+from drivetrain.catalogue.model import Dense, LayerGroup
 
 _GLM = {"vocab_size": 151552, "hidden_size": 4096, "intermediate_size": 13696, "num_hidden_layers": 40,
         "num_attention_heads": 32, "num_key_value_heads": 2, "head_dim": 128, "max_position_embeddings": 131072}  # fmt: skip
-_OLMO = {"vocab_size": 50304, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32}
+_OLMO = {
+    "vocab_size": 50304,
+    "hidden_size": 4096,
+    "intermediate_size": 11008,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+}
 
 
 @family("glm", "glm_edge", **_GLM)
@@ -53,14 +71,12 @@ def olmo(f: Fields) -> Built:
 def olmo_original(f: Fields) -> Built:
     """OLMo 1 in the authors' own form (d_model, n_heads, mlp_hidden_size of both halves together)."""
     s = shape(f)
-    from drivetrain.catalogue.model import Dense
-
     both = f.size("mlp_hidden_size", default=s.hidden * f.size("mlp_ratio", default=8))
     part = Dense(both // 2)
     bias = f.flag("include_bias")
     vocab = f.size("embedding_size", "vocab_size")
     return plain(
-        f, s, qkv(bias, o=bias, mlp_bias=bias, norms=0, final_norm=False), ffn=lambda i: part, vocab=vocab,
+        f, s, qkv(bias, o=bias, mlp_bias=bias, norms=0, final_norm=False), ffn=lambda _: part, vocab=vocab,
         tied=f.flag("weight_tying", default=True),
     )  # fmt: skip
 
@@ -87,7 +103,7 @@ def starcoder2(f: Fields) -> Built:
     """StarCoder 2: two-matrix feed-forward part, biases everywhere, window in every layer where set."""
     s = shape(f)
     style = replace(all_bias(f.flag("use_bias", default=True)), gated=False)
-    spans = windows(f, s.layers, window(f), lambda i: True)
+    spans = windows(f, s.layers, window(f), lambda _: True)
     return plain(f, s, style, windows=spans, tied=tied(f, default=True))
 
 
@@ -104,8 +120,8 @@ def stablelm(f: Fields) -> Built:
     return replace(built, layers=tuple(replace(g, norm_params=g.norm_params + extra) for g in built.layers))
 
 
-@family("cohere", "aya_vision_text", vocab_size=256000, hidden_size=8192, intermediate_size=22528, num_hidden_layers=40,
-        num_attention_heads=64, max_position_embeddings=8192)  # fmt: skip
+@family("cohere", "aya_vision_text", vocab_size=256000, hidden_size=8192, intermediate_size=22528,
+        num_hidden_layers=40, num_attention_heads=64, max_position_embeddings=8192)  # fmt: skip
 def cohere(f: Fields) -> Built:
     """Command R: one norm for attention and feed-forward side by side, tied; R+ norms each query and key head."""
     s = shape(f)
@@ -117,8 +133,8 @@ def cohere(f: Fields) -> Built:
     return replace(built, layers=tuple(replace(g, norm_params=g.norm_params + extra) for g in built.layers))
 
 
-@family("cohere2", vocab_size=256000, hidden_size=8192, intermediate_size=22528, num_hidden_layers=40, num_attention_heads=64,
-        max_position_embeddings=8192)  # fmt: skip
+@family("cohere2", vocab_size=256000, hidden_size=8192, intermediate_size=22528, num_hidden_layers=40,
+        num_attention_heads=64, max_position_embeddings=8192)  # fmt: skip
 def cohere2(f: Fields) -> Built:
     """Command R7B and A: Command R with a window in three of four layers."""
     s = shape(f)
@@ -135,35 +151,31 @@ def phi(f: Fields) -> Built:
     part = dense(f, gated=False, bias=True) if f.has("intermediate_size", "n_inner") else _four_times(s.hidden)
     style = replace(all_bias(), norms=1, qk_norm="head" if f.flag("qk_layernorm") else "none")
     extra = 2 * s.head_dim if style.qk_norm == "head" else 0  # these norms have biases too
-    built = plain(f, s, style, ffn=lambda i: part)
+    built = plain(f, s, style, ffn=lambda _: part)
     layers = tuple(replace(g, norm_params=g.norm_params + extra) for g in built.layers)
     return replace(built, layers=layers, embedding_params=built.vocab)
 
 
-def _four_times(hidden: int):  # noqa: ANN202
-    from drivetrain.catalogue.model import Dense
-
+def _four_times(hidden: int) -> Dense:
     return Dense(4 * hidden, gated=False, bias=True)
 
 
-@family("phi3", "phi3_v", "phi4mm", "phi4_multimodal", vocab_size=32064, hidden_size=3072, intermediate_size=8192,
-        num_hidden_layers=32, num_attention_heads=32, max_position_embeddings=4096)  # fmt: skip
+@family("phi3", "phi3_v", "phi4mm", "phi4_multimodal", vocab_size=32064, hidden_size=3072,
+        intermediate_size=8192, num_hidden_layers=32, num_attention_heads=32, max_position_embeddings=4096)  # fmt: skip
 def phi3(f: Fields) -> Built:
     """Phi 3 to 4: Llama's matrices fused; a window in every layer where one shorter than the context is set."""
     s = shape(f)
-    return plain(f, s, Style(), windows=windows(f, s.layers, window(f), lambda i: True))
+    return plain(f, s, Style(), windows=windows(f, s.layers, window(f), lambda _: True))
 
 
-@family("phi3small", vocab_size=100352, hidden_size=4096, num_attention_heads=32, num_key_value_heads=8, num_hidden_layers=32,
-        ff_intermediate_size=14336, max_position_embeddings=8192)  # fmt: skip
+@family("phi3small", vocab_size=100352, hidden_size=4096, num_attention_heads=32, num_key_value_heads=8,
+        num_hidden_layers=32, ff_intermediate_size=14336, max_position_embeddings=8192)  # fmt: skip
 def phi3small(f: Fields) -> Built:
     """Phi 3 small: LayerNorm, biases, tied; block-sparse in all but every second layer (modelled as full attention)."""
-    from drivetrain.catalogue.model import Dense
-
     s = shape(f)
     part = Dense(f.size("ff_intermediate_size", "intermediate_size"), True, True)
     note = "Block-sparse attention is modelled as full attention: cache and parameters are exact, attention FLOPs are high."
-    return plain(f, s, all_bias(), ffn=lambda i: part, tied=tied(f, default=True), notes=(note,))
+    return plain(f, s, all_bias(), ffn=lambda _: part, tied=tied(f, default=True), notes=(note,))
 
 
 @family("exaone", max_position_embeddings=2048)
@@ -172,8 +184,8 @@ def exaone(f: Fields) -> Built:
     return plain(f, shape(f), Style())
 
 
-@family("exaone4", vocab_size=102400, hidden_size=4096, intermediate_size=16384, num_hidden_layers=32, num_attention_heads=32,
-        num_key_value_heads=32)  # fmt: skip
+@family("exaone4", vocab_size=102400, hidden_size=4096, intermediate_size=16384, num_hidden_layers=32,
+        num_attention_heads=32, num_key_value_heads=32)  # fmt: skip
 def exaone4(f: Fields) -> Built:
     """EXAONE 4: norms after each part, query and key norms, pattern LLLG of windowed and full layers."""
     s = shape(f)
@@ -191,7 +203,8 @@ def exaone4(f: Fields) -> Built:
     return plain(f, s, Style(qk_norm="head"), windows=windows(f, s.layers, span, sliding))
 
 
-@family("apertus", vocab_size=131072, hidden_size=4096, intermediate_size=14336, num_hidden_layers=32, num_attention_heads=32)
+@family("apertus", vocab_size=131072, hidden_size=4096, intermediate_size=14336, num_hidden_layers=32,
+        num_attention_heads=32)  # fmt: skip
 def apertus(f: Fields) -> Built:
     """Apertus: two-matrix feed-forward part with a learned activation, query and key norms."""
     bias = f.flag("attention_bias")
@@ -208,7 +221,8 @@ def two_matrices(f: Fields) -> Built:
     return plain(f, shape(f), qkv(bias, o=bias, mlp_bias=f.flag("mlp_bias"), gated=False))
 
 
-@family("nemotron", vocab_size=256000, hidden_size=6144, intermediate_size=24576, num_hidden_layers=32, num_attention_heads=48)
+@family("nemotron", vocab_size=256000, hidden_size=6144, intermediate_size=24576, num_hidden_layers=32,
+        num_attention_heads=48)  # fmt: skip
 @family("jais2")
 def nemotron(f: Fields) -> Built:
     """Nemotron-4 and Minitron: squared ReLU, LayerNorm with bias, no biases in the matrices."""
@@ -218,7 +232,8 @@ def nemotron(f: Fields) -> Built:
     return plain(f, shape(f), style)
 
 
-@family("persimmon", vocab_size=262144, hidden_size=4096, intermediate_size=16384, num_hidden_layers=36, num_attention_heads=64)
+@family("persimmon", vocab_size=262144, hidden_size=4096, intermediate_size=16384, num_hidden_layers=36,
+        num_attention_heads=64)  # fmt: skip
 @family("fuyu")
 def persimmon(f: Fields) -> Built:
     """Persimmon: biases everywhere, squared ReLU, query and key norms with biases."""
@@ -228,9 +243,9 @@ def persimmon(f: Fields) -> Built:
     return replace(built, layers=tuple(replace(g, norm_params=g.norm_params + qk) for g in built.layers))
 
 
-@family("minicpm3", "youtu", "youtu_llm", kv_lora_rank=256, q_lora_rank=768, qk_nope_head_dim=64, qk_rope_head_dim=32,
-        v_head_dim=64, vocab_size=73448, hidden_size=2560, intermediate_size=6400, num_hidden_layers=62,
-        num_attention_heads=40, max_position_embeddings=32768)  # fmt: skip
+@family("minicpm3", "youtu", "youtu_llm", kv_lora_rank=256, q_lora_rank=768, qk_nope_head_dim=64,
+        qk_rope_head_dim=32, v_head_dim=64, vocab_size=73448, hidden_size=2560, intermediate_size=6400,
+        num_hidden_layers=62, num_attention_heads=40, max_position_embeddings=32768)  # fmt: skip
 def dense_latent(f: Fields) -> Built:
     """MiniCPM 3 and Youtu: latent attention with a dense feed-forward part, tied."""
     s = heads_only(f)
@@ -245,8 +260,8 @@ def dense_latent(f: Fields) -> Built:
     return decoder(f, s, make, tied=tied(f, default=True))
 
 
-@family("bitnet", vocab_size=128256, hidden_size=2560, intermediate_size=6912, num_hidden_layers=30, num_attention_heads=20,
-        num_key_value_heads=5)  # fmt: skip
+@family("bitnet", vocab_size=128256, hidden_size=2560, intermediate_size=6912, num_hidden_layers=30,
+        num_attention_heads=20, num_key_value_heads=5)  # fmt: skip
 def bitnet(f: Fields) -> Built:
     """BitNet b1.58: norms before the output and down projections."""
     s = shape(f)
@@ -259,7 +274,5 @@ def bitnet(f: Fields) -> Built:
 @family("nemotron-nas", "deci", "decilm", "nemotron_nas", vocab_size=128256, max_position_embeddings=131072)
 def nemotron_nas(f: Fields) -> Built:
     """Llama-Nemotron and DeciLM: every layer's attention and feed-forward part chosen by search (``block_configs``)."""
-    from drivetrain.catalogue.huggingface.families.nas import searched
-
     f.size(*LAYERS)
     return searched(f)

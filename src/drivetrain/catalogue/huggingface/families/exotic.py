@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drivetrain.catalogue.huggingface.blocks import INNER, Built, Shape, decoder, gqa, latent, layer, moe, shape, sparse, tied, window, windows
+from drivetrain.catalogue.huggingface.blocks import (
+    INNER,
+    Built,
+    Shape,
+    decoder,
+    gqa,
+    latent,
+    layer,
+    moe,
+    shape,
+    sparse,
+    tied,
+    window,
+    windows,
+)
 from drivetrain.catalogue.huggingface.families.deepseek import heads_only, mtp, routed
 from drivetrain.catalogue.huggingface.families.mixture import choose
 from drivetrain.catalogue.huggingface.plain import plain, qkv
@@ -15,12 +29,14 @@ from drivetrain.catalogue.model import Attention, Dense, Indexer, LayerGroup, Mo
 _V4_TYPES = {"sliding_attention": 0, "compressed_sparse_attention": 4, "heavily_compressed_attention": 128}
 
 
-@family("deepseek_v4", vocab_size=129280, hidden_size=4096, moe_intermediate_size=2048, num_hidden_layers=43, num_attention_heads=64,
-        num_key_value_heads=1, head_dim=512, q_lora_rank=1024, num_experts_per_tok=6, n_routed_experts=256, n_shared_experts=1,
-        o_groups=8, o_lora_rank=1024, index_n_heads=64, index_head_dim=128, index_topk=512, max_position_embeddings=1048576)  # fmt: skip
+@family("deepseek_v4", vocab_size=129280, hidden_size=4096, moe_intermediate_size=2048, num_hidden_layers=43,
+        num_attention_heads=64, num_key_value_heads=1, head_dim=512, q_lora_rank=1024, num_experts_per_tok=6,
+        n_routed_experts=256, n_shared_experts=1, o_groups=8, o_lora_rank=1024, index_n_heads=64,
+        index_head_dim=128, index_topk=512, max_position_embeddings=1048576)  # fmt: skip
 def deepseek_v4(f: Fields) -> Built:
     """DeepSeek V4: one key that is also the value, compressed 1:4 (with an indexer) or 1:128 beyond a window of raw
-    tokens; grouped low-rank output; four residual streams with learned mixing (hyper-connections)."""
+    tokens; grouped low-rank output; four residual streams with learned mixing (hyper-connections).
+    """
     s = shape(f)
     ratios = _v4_ratios(f, s.layers)
     streams, n_hash = f.size("hc_mult", default=4), f.count("num_hash_layers", default=3)
@@ -76,9 +92,9 @@ def _v4_attention(f: Fields, s: Shape, ratio: int) -> tuple[Attention, int]:
     return mixer, norms
 
 
-@family("longcat_flash", kv_lora_rank=512, qk_rope_head_dim=64, qk_nope_head_dim=128, v_head_dim=128, q_lora_rank=1536,
-        n_routed_experts=512, zero_expert_num=256, moe_topk=12, expert_ffn_hidden_size=2048, ffn_hidden_size=12288,
-        vocab_size=131072)  # fmt: skip
+@family("longcat_flash", kv_lora_rank=512, qk_rope_head_dim=64, qk_nope_head_dim=128, v_head_dim=128,
+        q_lora_rank=1536, n_routed_experts=512, zero_expert_num=256, moe_topk=12, expert_ffn_hidden_size=2048,
+        ffn_hidden_size=12288, vocab_size=131072)  # fmt: skip
 def longcat(f: Fields) -> Built:
     """LongCat Flash: each layer is two attentions and two dense parts with experts beside the first; some experts do nothing.
 
@@ -99,12 +115,12 @@ def longcat(f: Fields) -> Built:
     second = layer(mixer, Dense(width), 2 * s.hidden + norms, "second half")
     built = decoder(f, replace(s, layers=2 * n), lambda i: second if i % 2 else first)
     note = "Each published layer is two here; active parameters are the mean, as identity experts are chosen too."
-    return replace(built, notes=(note,))
+    return replace(built, notes=(note,), active="head")
 
 
-@family("step3_text", "step3", "step3_vl", head_dim=256, num_attention_groups=1, share_q_dim=2048, moe_num_experts=48, moe_top_k=3,
-        moe_intermediate_size=5120, share_expert_dim=5120, vocab_size=128815, hidden_size=7168, intermediate_size=18432, num_hidden_layers=61,
-        num_attention_heads=64)  # fmt: skip
+@family("step3_text", "step3", "step3_vl", head_dim=256, num_attention_groups=1, share_q_dim=2048,
+        moe_num_experts=48, moe_top_k=3, moe_intermediate_size=5120, share_expert_dim=5120, vocab_size=128815,
+        hidden_size=7168, intermediate_size=18432, num_hidden_layers=61, num_attention_heads=64)  # fmt: skip
 def step3(f: Fields) -> Built:
     """Step 3: multi-matrix factorised attention, a shared low-rank query, one key/value head."""
     s = replace(shape(f, kv_default=1), kv=f.size("num_attention_groups"))
@@ -119,31 +135,36 @@ def step3(f: Fields) -> Built:
                    shared_intermediate=f.count("share_expert_dim"))  # fmt: skip
 
     part = choose([i in at for i in range(s.layers)], experts, lambda: Dense(f.size("intermediate_size")))
-    return decoder(f, s, lambda i: layer(mixer, part(i), 2 * s.hidden + rank))
+    return decoder(f, s, lambda i: layer(mixer, part(i), 2 * s.hidden + rank), active="head")
 
 
-@family("glm4_moe_lite", kv_lora_rank=512, qk_rope_head_dim=64, qk_nope_head_dim=192, v_head_dim=256, q_lora_rank=768,
-        n_routed_experts=64, n_shared_experts=1, num_experts_per_tok=4, moe_intermediate_size=1536, vocab_size=154880)  # fmt: skip
+@family("glm4_moe_lite", kv_lora_rank=512, qk_rope_head_dim=64, qk_nope_head_dim=192, v_head_dim=256,
+        q_lora_rank=768, n_routed_experts=64, n_shared_experts=1, num_experts_per_tok=4,
+        moe_intermediate_size=1536, vocab_size=154880)  # fmt: skip
 @family("axk1", kv_lora_rank=512, qk_rope_head_dim=64, qk_nope_head_dim=128, v_head_dim=128, q_lora_rank=1536)
-@family("mistral4", kv_lora_rank=256, qk_rope_head_dim=64, qk_nope_head_dim=64, v_head_dim=128, q_lora_rank=1024,
-        n_routed_experts=128, n_shared_experts=1, num_experts_per_tok=4, first_k_dense_replace=0)  # fmt: skip
+@family("mistral4", kv_lora_rank=256, qk_rope_head_dim=64, qk_nope_head_dim=64, v_head_dim=128,
+        q_lora_rank=1024, n_routed_experts=128, n_shared_experts=1, num_experts_per_tok=4,
+        first_k_dense_replace=0)  # fmt: skip
 def latent_moe(f: Fields) -> Built:
     """GLM 4.7 Flash, A.X K1 and Mistral 4: DeepSeek V3's shape with the first layer dense (A.X norms the experts' sum)."""
     s = heads_only(f)
     mixer, norms = latent(f, s.heads)
     flags = sparse(f, s.layers, lambda i: i >= f.count("first_k_dense_replace", default=1))
-    part = choose(flags, lambda: routed(f, router_bias=f.text("model_type") != "mistral4"), lambda: Dense(f.size(*INNER)))
+    part = choose(
+        flags, lambda: routed(f, router_bias=f.text("model_type") != "mistral4"), lambda: Dense(f.size(*INNER))
+    )
     after = s.hidden if f.text("model_type") == "axk1" else 0
 
     def make(i: int) -> LayerGroup:
         return layer(mixer, part(i), 2 * s.hidden + norms + (after if flags[i] else 0))
 
     heads, extra = mtp(f, s, make(s.layers - 1))
-    return decoder(f, s, make, mtp=heads, mtp_extra=extra)
+    active = "none" if f.text("model_type") == "glm4_moe_lite" else "head"
+    return decoder(f, s, make, mtp=heads, mtp_extra=extra, active=active)
 
 
-@family("mllama", "mllama_text_model", vocab_size=128256, hidden_size=4096, intermediate_size=14336, num_hidden_layers=40,
-        num_attention_heads=32, num_key_value_heads=8, max_position_embeddings=131072)  # fmt: skip
+@family("mllama", "mllama_text_model", vocab_size=128256, hidden_size=4096, intermediate_size=14336,
+        num_hidden_layers=40, num_attention_heads=32, num_key_value_heads=8, max_position_embeddings=131072)  # fmt: skip
 def mllama(f: Fields) -> Built:
     """Llama 3.2 vision: layers that attend to the image between Llama's own; they cache nothing per text token."""
     s = shape(f)
@@ -200,8 +221,8 @@ def granite_swa(f: Fields) -> Built:
 def mellum(f: Fields) -> Built:
     """Mellum 2 (JetBrains): Qwen 3's mixture with windows."""
     s = shape(f)
-    spans = windows(f, s.layers, window(f, default=1024), lambda i: False)
-    flags = sparse(f, s.layers, lambda i: True)
+    spans = windows(f, s.layers, window(f, default=1024), lambda _: False)
+    flags = sparse(f, s.layers, lambda _: True)
     part = choose(flags, lambda: routed(f, router_bias=False), lambda: Dense(f.size("intermediate_size")))
     return plain(f, s, qkv(False, qk_norm="head"), windows=spans, ffn=part)
 

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drivetrain.catalogue.huggingface.blocks import Built, Shape, decoder, gqa, kinds, layer, moe, shape, tied, window, windows
+from drivetrain.catalogue.huggingface.blocks import (
+    Built,
+    Shape,
+    decoder,
+    gqa,
+    kinds,
+    layer,
+    moe,
+    shape,
+    tied,
+    window,
+    windows,
+)
 from drivetrain.catalogue.huggingface.plain import Style, plain, qkv
 from drivetrain.catalogue.huggingface.reader import Fields
 from drivetrain.catalogue.huggingface.registry import family
-from drivetrain.catalogue.model import Dense, FeedForward, LayerGroup
+from drivetrain.catalogue.model import Dense, FeedForward, LayerGroup, MoE
 
 _GEMMA2 = {"vocab_size": 256000, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26,
            "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256, "max_position_embeddings": 8192}  # fmt: skip
 _GEMMA3 = {**_GEMMA2, "vocab_size": 262208, "max_position_embeddings": 131072}
 
 
-@family("gemma", vocab_size=256000, hidden_size=3072, intermediate_size=24576, num_hidden_layers=28, num_attention_heads=16,
-        num_key_value_heads=16, head_dim=256, max_position_embeddings=8192)  # fmt: skip
+@family("gemma", vocab_size=256000, hidden_size=3072, intermediate_size=24576, num_hidden_layers=28,
+        num_attention_heads=16, num_key_value_heads=16, head_dim=256, max_position_embeddings=8192)  # fmt: skip
 def gemma(f: Fields) -> Built:
     """Gemma 1 (also PaliGemma's language part)."""
     s = _shape(f)
@@ -51,15 +63,18 @@ def gemma3(f: Fields) -> Built:
     return plain(f, s, qkv(bias, o=bias, norms=4, qk_norm="head"), windows=spans, tied=tied(f, default=True))
 
 
-@family("gemma3n", "gemma3n_text", vocab_size=262400, hidden_size=2048, num_hidden_layers=35, num_attention_heads=8,
-        num_key_value_heads=2, head_dim=256, max_position_embeddings=32768, intermediate_size=16384)  # fmt: skip
+@family("gemma3n", "gemma3n_text", vocab_size=262400, hidden_size=2048, num_hidden_layers=35,
+        num_attention_heads=8, num_key_value_heads=2, head_dim=256, max_position_embeddings=32768,
+        intermediate_size=16384)  # fmt: skip
 def gemma3n(f: Fields) -> Built:
     """Gemma 3n: per-layer embeddings, low-rank side path (LAuReL), four residual streams (AltUp), shared caches."""
     s = _shape(f)
     h, streams = s.hidden, f.size("altup_num_inputs", default=4)
     ple, rank = f.size("hidden_size_per_layer_input", default=256), f.size("laurel_rank", default=64)
     widths = f.any("intermediate_size") or 16384
-    inner = [int(w) for w in widths][: s.layers] if isinstance(widths, list) else [f.size("intermediate_size")] * s.layers
+    inner = (
+        [int(w) for w in widths][: s.layers] if isinstance(widths, list) else [f.size("intermediate_size")] * s.layers
+    )
     spans = windows(f, s.layers, window(f, default=512), lambda i: (i + 1) % 5 != 0)
     first_shared = s.layers - f.count("num_kv_shared_layers", default=15)
     laurel = 2 * h * rank + h
@@ -78,9 +93,9 @@ def gemma3n(f: Fields) -> Built:
     return decoder(f, s, make, tied=tied(f, default=True), embedding_params=tables + once, active="none", notes=notes)
 
 
-@family("gemma4", "gemma4_text", "gemma4_unified", "gemma4_unified_text", "gemma4n", vocab_size=262144, hidden_size=2304,
-        intermediate_size=9216, num_hidden_layers=30, num_attention_heads=8, num_key_value_heads=4, head_dim=256,
-        global_head_dim=512, max_position_embeddings=131072)  # fmt: skip
+@family("gemma4", "gemma4_text", "gemma4_unified", "gemma4_unified_text", "gemma4n", vocab_size=262144,
+        hidden_size=2304, intermediate_size=9216, num_hidden_layers=30, num_attention_heads=8,
+        num_key_value_heads=4, head_dim=256, global_head_dim=512, max_position_embeddings=131072)  # fmt: skip
 def gemma4(f: Fields) -> Built:
     """Gemma 4: wider heads in full layers (keys double as values in the larger models), experts beside the dense part."""
     s = _shape(f)
@@ -119,7 +134,7 @@ def gemma4(f: Fields) -> Built:
     )  # fmt: skip
 
 
-def _gemma4_experts(f: Fields, inner: int) -> FeedForward | None:
+def _gemma4_experts(f: Fields, inner: int) -> MoE | None:
     if not f.flag("enable_moe_block"):
         f.used.add("num_experts")
         return None

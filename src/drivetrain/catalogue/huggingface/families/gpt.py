@@ -15,14 +15,14 @@ def _mlp(f: Fields, s: Shape, *, bias: bool = True) -> Dense:
     return Dense(f.maybe(*INNER) or 4 * s.hidden, gated=False, bias=bias)
 
 
-@family("gpt2", "gpt-sw3", "gpt_sw3", "imagegpt", vocab_size=50257, hidden_size=768, num_hidden_layers=12, num_attention_heads=12,
-        n_embd=768, n_layer=12, n_head=12, n_positions=1024)  # fmt: skip
+@family("gpt2", "gpt-sw3", "gpt_sw3", "imagegpt", vocab_size=50257, hidden_size=768, num_hidden_layers=12,
+        num_attention_heads=12, n_embd=768, n_layer=12, n_head=12, n_positions=1024)  # fmt: skip
 def gpt2(f: Fields) -> Built:
     """GPT-2, Cerebras-GPT and their like: learned positions, tied."""
     s = shape(f)
     part = _mlp(f, s)
     positions = f.size("n_positions", "n_ctx", "max_position_embeddings") * s.hidden
-    return plain(f, s, all_bias(), ffn=lambda i: part, tied=tied(f, default=True), embedding_params=positions)
+    return plain(f, s, all_bias(), ffn=lambda _: part, tied=tied(f, default=True), embedding_params=positions)
 
 
 @family("gpt_bigcode", vocab_size=50257, n_positions=1024)
@@ -32,7 +32,7 @@ def gpt_bigcode(f: Fields) -> Built:
     s = replace(s, kv=1) if f.flag("multi_query", default=True) else s
     part = _mlp(f, s)
     positions = f.size("n_positions", "n_ctx") * s.hidden
-    return plain(f, s, all_bias(), ffn=lambda i: part, tied=tied(f, default=True), embedding_params=positions)
+    return plain(f, s, all_bias(), ffn=lambda _: part, tied=tied(f, default=True), embedding_params=positions)
 
 
 @family("gptj", "codegen", vocab_size=50400, n_positions=2048, n_ctx=2048)
@@ -41,7 +41,7 @@ def gptj(f: Fields) -> Built:
     s = shape(f)
     part = _mlp(f, s)
     style = Style(norms=1, norm_bias=True)
-    built = plain(f, s, style, ffn=lambda i: part)
+    built = plain(f, s, style, ffn=lambda _: part)
     return replace(built, embedding_params=0 if built.tied else built.vocab)
 
 
@@ -54,7 +54,7 @@ def gpt_neo(f: Fields) -> Built:
     kinds = _gpt_neo_kinds(f, s.layers)
     positions = f.size("max_position_embeddings") * s.hidden
     return plain(
-        f, s, Style(o_bias=True, norm_bias=True), ffn=lambda i: part, tied=tied(f, default=True), embedding_params=positions,
+        f, s, Style(o_bias=True, norm_bias=True), ffn=lambda _: part, tied=tied(f, default=True), embedding_params=positions,
         windows=[span if kind == "local" else None for kind in kinds],
     )  # fmt: skip
 
@@ -66,20 +66,23 @@ def _gpt_neo_kinds(f: Fields, n: int) -> list[str]:
     kinds: list[str] = []
     for item in f.items("attention_types") or [[["global", "local"], n // 2]]:
         if not (isinstance(item, list) and len(item) == 2 and isinstance(item[0], list) and isinstance(item[1], int)):
-            raise f.bad("attention_types needs entries such as [[\"global\", \"local\"], 12].")
+            raise f.bad('attention_types needs entries such as [["global", "local"], 12].')
         kinds += [str(k) for k in item[0]] * item[1]
     if len(kinds) < n:
         raise f.bad(f"attention_types describes {len(kinds)} of {n} layers.")
     return kinds[:n]
 
 
-@family("gpt_neox", vocab_size=50432, hidden_size=6144, num_hidden_layers=44, num_attention_heads=64, intermediate_size=24576)
+@family("gpt_neox", vocab_size=50432, hidden_size=6144, num_hidden_layers=44, num_attention_heads=64,
+        intermediate_size=24576)  # fmt: skip
 def gpt_neox(f: Fields) -> Built:
     """GPT-NeoX, Pythia, Dolly, RedPajama."""
     s = shape(f)
     part = _mlp(f, s)
-    style = replace(all_bias(), **dict.fromkeys(("q_bias", "kv_bias", "o_bias"), f.flag("attention_bias", default=True)))
-    return plain(f, s, style, ffn=lambda i: part)
+    style = replace(
+        all_bias(), **dict.fromkeys(("q_bias", "kv_bias", "o_bias"), f.flag("attention_bias", default=True))
+    )
+    return plain(f, s, style, ffn=lambda _: part)
 
 
 @family("gpt_neox_japanese", vocab_size=32000, intermediate_multiple_size=4)
@@ -87,7 +90,7 @@ def gpt_neox_japanese(f: Fields) -> Built:
     """GPT-NeoX Japanese: biases only on norms and the last attention output."""
     s = shape(f)
     part = Dense(f.size("intermediate_multiple_size") * s.hidden, gated=False)
-    return plain(f, s, Style(norm_bias=True), ffn=lambda i: part, embedding_params=s.hidden, tied=tied(f, default=True))
+    return plain(f, s, Style(norm_bias=True), ffn=lambda _: part, embedding_params=s.hidden, tied=tied(f, default=True))
 
 
 @family("bloom", vocab_size=250880, hidden_size=64, seq_length=2048)
@@ -95,7 +98,7 @@ def bloom(f: Fields) -> Built:
     """BLOOM: ALiBi, a norm over the embeddings, tied."""
     s = shape(f)
     part = _mlp(f, s)
-    return plain(f, s, all_bias(), ffn=lambda i: part, tied=tied(f, default=True), embedding_params=2 * s.hidden)
+    return plain(f, s, all_bias(), ffn=lambda _: part, tied=tied(f, default=True), embedding_params=2 * s.hidden)
 
 
 @family("opt", vocab_size=50272, hidden_size=768, num_hidden_layers=12, num_attention_heads=12, ffn_dim=3072,
@@ -113,18 +116,18 @@ def opt(f: Fields) -> Built:
     extra = (context(f) + 2) * s.hidden
     if width != s.hidden:
         extra += vocab * (width - s.hidden) + 2 * width * s.hidden
-    return plain(f, s, style, ffn=lambda i: part, tied=tied(f, default=True), embedding_params=extra)
+    return plain(f, s, style, ffn=lambda _: part, tied=tied(f, default=True), embedding_params=extra)
 
 
-@family("biogpt", vocab_size=42384, hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096,
-        max_position_embeddings=1024)  # fmt: skip
+@family("biogpt", vocab_size=42384, hidden_size=1024, num_hidden_layers=24, num_attention_heads=16,
+        intermediate_size=4096, max_position_embeddings=1024)  # fmt: skip
 @family("xglm", ffn_dim=4096)
 def learned_or_sinusoidal(f: Fields) -> Built:
     """BioGPT (learned positions) and XGLM (computed ones)."""
     s = shape(f)
     part = _mlp(f, s)
     positions = (context(f) + 2) * s.hidden if f.text("model_type") == "biogpt" else 0
-    return plain(f, s, all_bias(), ffn=lambda i: part, tied=tied(f, default=True), embedding_params=positions)
+    return plain(f, s, all_bias(), ffn=lambda _: part, tied=tied(f, default=True), embedding_params=positions)
 
 
 @family("mpt", d_model=2048, n_heads=16, n_layers=24, expansion_ratio=4, max_seq_len=2048, vocab_size=50368)
@@ -140,7 +143,7 @@ def mpt(f: Fields) -> Built:
     part = Dense(round(f.real("expansion_ratio") * s.hidden), gated=False, bias=bias)
     learned = f.flag("learned_pos_emb", default=True) and not attn.flag("alibi", default=True)
     positions = f.size(*CONTEXT) * s.hidden if learned else 0
-    return plain(f, s, style, ffn=lambda i: part, tied=tied(f, default=True), embedding_params=positions)
+    return plain(f, s, style, ffn=lambda _: part, tied=tied(f, default=True), embedding_params=positions)
 
 
 @family("falcon", "RefinedWeb", "RefinedWebModel", vocab_size=65024, hidden_size=4544, num_hidden_layers=32,
@@ -157,4 +160,4 @@ def falcon(f: Fields) -> Built:
     norms = f.count("num_ln_in_parallel_attn", default=2) if new else (1 if parallel else 2)
     part = _mlp(f, s, bias=bias)
     style = qkv(bias, o=bias, norms=norms, norm_bias=True)
-    return plain(f, s, style, ffn=lambda i: part, tied=tied(f, default=True))
+    return plain(f, s, style, ffn=lambda _: part, tied=tied(f, default=True))

@@ -46,10 +46,11 @@ def mamba(f: Fields) -> Built:
         _rank(f, s.hidden, "time_step_rank"), conv_bias=f.flag("use_conv_bias", default=True), bias=f.flag("use_bias"),
     )  # fmt: skip
     context = f.size(*CONTEXT, default=_UNBOUNDED)
-    return decoder(f, s, lambda i: layer(mixer, None, s.hidden), tied=tied(f, default=True), max_context=context)
+    return decoder(f, s, lambda _: layer(mixer, None, s.hidden), tied=tied(f, default=True), max_context=context)
 
 
-@family("mamba2", num_heads=128, head_dim=64, vocab_size=32768, hidden_size=4096, state_size=128, num_hidden_layers=64, n_groups=8)
+@family("mamba2", num_heads=128, head_dim=64, vocab_size=32768, hidden_size=4096, state_size=128,
+        num_hidden_layers=64, n_groups=8)  # fmt: skip
 def mamba_2(f: Fields) -> Built:
     """Mamba 2 and Codestral Mamba."""
     s = _bare(f)
@@ -58,7 +59,7 @@ def mamba_2(f: Fields) -> Built:
         conv_bias=f.flag("use_conv_bias", default=True), bias=f.flag("use_bias"),
     )  # fmt: skip
     context = f.size(*CONTEXT, default=_UNBOUNDED)
-    return decoder(f, s, lambda i: layer(mixer, None, s.hidden), max_context=context)
+    return decoder(f, s, lambda _: layer(mixer, None, s.hidden), max_context=context)
 
 
 def _mamba2_of(f: Fields, s: Shape, *, gated_norm: bool) -> Recurrent:
@@ -73,7 +74,8 @@ def _mamba2_of(f: Fields, s: Shape, *, gated_norm: bool) -> Recurrent:
     )  # fmt: skip
 
 
-@family("falcon_h1", vocab_size=128000, hidden_size=4096, intermediate_size=14336, num_key_value_heads=8, mamba_d_ssm=1024)
+@family("falcon_h1", vocab_size=128000, hidden_size=4096, intermediate_size=14336, num_key_value_heads=8,
+        mamba_d_ssm=1024)  # fmt: skip
 def falcon_h1(f: Fields) -> Built:
     """Falcon-H1: attention and Mamba 2 side by side in every layer."""
     s = shape(f)
@@ -81,7 +83,7 @@ def falcon_h1(f: Fields) -> Built:
     attention = gqa(s, q_bias=bias, kv_bias=bias, o_bias=bias)
     ssm = _mamba2_of(f, s, gated_norm=f.flag("mamba_rms_norm"))
     part = Dense(f.size("intermediate_size"), True, f.flag("mlp_bias"))
-    return decoder(f, s, lambda i: layer(attention, part, 2 * s.hidden, parallel=ssm))
+    return decoder(f, s, lambda _: layer(attention, part, 2 * s.hidden, parallel=ssm))
 
 
 @family("bamba", vocab_size=128000, num_key_value_heads=8)
@@ -95,14 +97,15 @@ def bamba(f: Fields) -> Built:
     return decoder(f, s, lambda i: layer(attention if i in at else ssm, part, 2 * s.hidden))
 
 
-@family("granitemoehybrid", vocab_size=32000, num_local_experts=8, num_experts_per_tok=2, shared_intermediate_size=1024)
+@family("granitemoehybrid", vocab_size=32000, num_local_experts=8, num_experts_per_tok=2,
+        shared_intermediate_size=1024)  # fmt: skip
 def granite_hybrid(f: Fields) -> Built:
     """Granite 4: Mamba 2 and attention layers, experts with a shared part, or (no experts) the shared part alone."""
     s = shape(f)
     types = f.items("layer_types", "layers_block_type", length=s.layers) or ["mamba"] * s.layers
     bias = f.flag("attention_bias")
     attention = gqa(s, q_bias=bias, kv_bias=bias, o_bias=bias)
-    ssm = _mamba2_of(f, s, gated_norm=True) if any("attention" != t and t != "full_attention" for t in types) else None
+    ssm = _mamba2_of(f, s, gated_norm=True) if any(t != "attention" and t != "full_attention" for t in types) else None
     n, shared = f.count("num_local_experts"), f.count("shared_intermediate_size")
     part: FeedForward = Dense(shared)
     if n:
@@ -114,8 +117,8 @@ def granite_hybrid(f: Fields) -> Built:
     return decoder(f, s, make)
 
 
-@family("jamba", vocab_size=65536, num_key_value_heads=8, num_experts=16, num_experts_per_tok=2, mamba_d_state=16,
-        max_position_embeddings=262144)  # fmt: skip
+@family("jamba", vocab_size=65536, num_key_value_heads=8, num_experts=16, num_experts_per_tok=2,
+        mamba_d_state=16, max_position_embeddings=262144)  # fmt: skip
 def jamba(f: Fields) -> Built:
     """Jamba: one attention layer in eight among Mamba 1 with inner norms, experts in every other layer."""
     s = shape(f)
@@ -137,8 +140,9 @@ def jamba(f: Fields) -> Built:
     return decoder(f, s, make)
 
 
-@family("nemotron_h", "nemotron_h_puzzle", "nemotronh", vocab_size=131072, num_key_value_heads=8, ssm_state_size=128, mamba_num_heads=128, mamba_head_dim=64,
-        n_groups=8, conv_kernel=4, intermediate_size=21504, max_position_embeddings=4096)  # fmt: skip
+@family("nemotron_h", "nemotron_h_puzzle", "nemotronh", vocab_size=131072, num_key_value_heads=8,
+        ssm_state_size=128, mamba_num_heads=128, mamba_head_dim=64, n_groups=8, conv_kernel=4,
+        intermediate_size=21504, max_position_embeddings=4096)  # fmt: skip
 def nemotron_h(f: Fields) -> Built:
     """Nemotron-H and Nemotron 3: a layer is one thing, M recurrence, * attention, - dense, E experts (squared ReLU)."""
     pattern = _pattern(f)
@@ -168,11 +172,26 @@ def nemotron_h(f: Fields) -> Built:
     mtp = tuple(replace(one, count=n) for one in heads_) if n else ()
     note = "A layer is one block: recurrence, attention or feed-forward part."
     return decoder(
-        f, s, make, mtp=mtp, mtp_extra=n * (2 * hidden * hidden + 3 * hidden), notes=(note,), active="head" if experts else "all"
+        f,
+        s,
+        make,
+        mtp=mtp,
+        mtp_extra=n * (2 * hidden * hidden + 3 * hidden),
+        notes=(note,),
+        active="head" if experts else "all",
     )
 
 
-_BLOCKS = {"mamba": "M", "linear_attention": "M", "attention": "*", "full_attention": "*", "mlp": "-", "moe": "E", "sparse": "E", "dense": "-"}
+_BLOCKS = {
+    "mamba": "M",
+    "linear_attention": "M",
+    "attention": "*",
+    "full_attention": "*",
+    "mlp": "-",
+    "moe": "E",
+    "sparse": "E",
+    "dense": "-",
+}
 
 
 def _pattern(f: Fields) -> str:
@@ -184,7 +203,9 @@ def _pattern(f: Fields) -> str:
         text = "".join(_BLOCKS.get(str(name), "?") for name in listed)
     strange = set(text) - set("M*-E")
     if strange:
-        raise f.bad(f"hybrid_override_pattern has unknown layers {', '.join(sorted(strange))}; known are M, *, - and E.")
+        raise f.bad(
+            f"hybrid_override_pattern has unknown layers {', '.join(sorted(strange))}; known are M, *, - and E."
+        )
     n = f.maybe(*LAYERS)
     if n is not None and n != len(text):
         raise f.bad(f"hybrid_override_pattern describes {len(text)} layers, num_hidden_layers says {n}.")
@@ -199,7 +220,8 @@ def _nemotron_experts(f: Fields) -> MoE:
     )  # fmt: skip
 
 
-@family("recurrent_gemma", vocab_size=256000, hidden_size=2560, num_hidden_layers=26, num_attention_heads=10, intermediate_size=7680)
+@family("recurrent_gemma", vocab_size=256000, hidden_size=2560, num_hidden_layers=26, num_attention_heads=10,
+        intermediate_size=7680)  # fmt: skip
 def recurrent_gemma(f: Fields) -> Built:
     """RecurrentGemma (Griffin): two gated recurrences to one windowed attention; intermediate_size counts both halves."""
     s = shape(f)
@@ -226,13 +248,17 @@ def rwkv(f: Fields) -> Built:
     part = Dense(f.size("intermediate_size", default=4 * s.hidden), gated=False)
     extra = s.hidden * s.hidden + 2 * s.hidden  # channel mixing's receptance and mixing vectors
     return decoder(
-        f, s, lambda i: layer(mixer, part, 4 * s.hidden, extra=extra), norm=4 * s.hidden, max_context=f.size("context_length", default=1024)
+        f,
+        s,
+        lambda _: layer(mixer, part, 4 * s.hidden, extra=extra),
+        norm=4 * s.hidden,
+        max_context=f.size("context_length", default=1024),
     )
 
 
-@family("lfm2", "lfm2_moe", "lfm2_vl_text", vocab_size=65536, hidden_size=2560, intermediate_size=12288, num_hidden_layers=32, num_attention_heads=32,
-        num_key_value_heads=8, max_position_embeddings=128000, num_experts=32, num_experts_per_tok=4, moe_intermediate_size=1792,
-        num_dense_layers=2)  # fmt: skip
+@family("lfm2", "lfm2_moe", "lfm2_vl_text", vocab_size=65536, hidden_size=2560, intermediate_size=12288,
+        num_hidden_layers=32, num_attention_heads=32, num_key_value_heads=8, max_position_embeddings=128000,
+        num_experts=32, num_experts_per_tok=4, moe_intermediate_size=1792, num_dense_layers=2)  # fmt: skip
 def lfm2(f: Fields) -> Built:
     """LFM 2 (Liquid): gated short convolutions with attention in some layers, experts in the MoE models."""
     s = shape(f)

@@ -8,6 +8,7 @@ from drivetrain.catalogue.huggingface.blocks import Built, shape, tied, window, 
 from drivetrain.catalogue.huggingface.plain import Style, plain, qkv
 from drivetrain.catalogue.huggingface.reader import Fields
 from drivetrain.catalogue.huggingface.registry import family
+from drivetrain.catalogue.model import Dense
 
 _LLAMA = {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32,
           "vocab_size": 32000}  # fmt: skip
@@ -15,14 +16,15 @@ _MISTRAL = {**_LLAMA, "intermediate_size": 14336, "num_key_value_heads": 8, "max
 
 
 @family("llama", "code_llama", "yi", "Yi", "aquila", "solar", "granite", "vicuna", "xverse", "iquestcoder",
-        "internlm3", "hyperclovax", "cwm", "skywork", "llava_llama", "emu3", "emu3_text_model", "diffllama_text", **_LLAMA)  # fmt: skip
+        "internlm3", "hyperclovax", "cwm", "skywork", "llava_llama", "emu3", "emu3_text_model",
+        "diffllama_text", **_LLAMA)  # fmt: skip
 def llama(f: Fields) -> Built:
     """Llama 1 to 3.3 and its many namesakes; biases where ``attention_bias``, ``qkv_bias`` or ``mlp_bias`` say so."""
     s = shape(f)
     bias = f.flag("attention_bias", "bias")
     style = qkv(bias or f.flag("qkv_bias"), o=bias, mlp_bias=f.flag("mlp_bias"))
     style = replace(style, norms=4) if f.flag("use_post_norm") else style
-    types = windows(f, s.layers, window(f), lambda i: False)
+    types = windows(f, s.layers, window(f), lambda _: False)
     return plain(f, s, style, windows=types)
 
 
@@ -31,7 +33,7 @@ def mistral(f: Fields) -> Built:
     """Mistral 7B and after: a window in every layer where one is set (the first had 4096), or by ``layer_types``."""
     s = shape(f, kv_default=8 if f.nested else None)
     default = None if f.text("model_type") == "ministral3" else 4096
-    return plain(f, s, Style(), windows=windows(f, s.layers, window(f, default=default), lambda i: True))
+    return plain(f, s, Style(), windows=windows(f, s.layers, window(f, default=default), lambda _: True))
 
 
 @family("internlm2", **_LLAMA)
@@ -51,16 +53,13 @@ def internlm(f: Fields) -> Built:
 @family("qwen", intermediate_size=22016, max_position_embeddings=32768)
 def qwen1(f: Fields) -> Built:
     """Qwen 1: ``intermediate_size`` is that of both halves of the gated part; query-key-value biases."""
-    from drivetrain.catalogue.model import Dense
-
     part = Dense(f.size("intermediate_size") // 2)
-    return plain(f, shape(f), qkv(True), ffn=lambda i: part)
+    return plain(f, shape(f), qkv(True), ffn=lambda _: part)
 
 
-@family("qwen2", "qwen2_vl", "qwen2_5_vl", "qwen2_vl_text", "qwen2_5_vl_text", "qwen2_5_omni_text", "qwen2_5_omni_thinker",
-        "dream", "mimo", "opencua", "llava_qwen",
-        vocab_size=151936, hidden_size=4096, intermediate_size=22016, num_hidden_layers=32, num_attention_heads=32,
-        max_position_embeddings=32768)  # fmt: skip
+@family("qwen2", "qwen2_vl", "qwen2_5_vl", "qwen2_vl_text", "qwen2_5_vl_text", "qwen2_5_omni_text",
+        "qwen2_5_omni_thinker", "dream", "mimo", "opencua", "llava_qwen", vocab_size=151936, hidden_size=4096,
+        intermediate_size=22016, num_hidden_layers=32, num_attention_heads=32, max_position_embeddings=32768)  # fmt: skip
 def qwen2(f: Fields) -> Built:
     """Qwen 1.5 to 2.5: query-key-value biases; MiMo adds prediction layers."""
     s = shape(f, kv_default=32 if f.nested else None)
@@ -69,9 +68,9 @@ def qwen2(f: Fields) -> Built:
     return _mimo_heads(f, built, s.hidden)
 
 
-@family("qwen3", "qwen3_vl", "qwen3_vl_text", "qwen3_omni_text",
-        vocab_size=151936, hidden_size=4096, intermediate_size=22016, num_hidden_layers=32, num_attention_heads=32,
-        head_dim=128, max_position_embeddings=32768)  # fmt: skip
+@family("qwen3", "qwen3_vl", "qwen3_vl_text", "qwen3_omni_text", vocab_size=151936, hidden_size=4096,
+        intermediate_size=22016, num_hidden_layers=32, num_attention_heads=32, head_dim=128,
+        max_position_embeddings=32768)  # fmt: skip
 def qwen3(f: Fields) -> Built:
     """Qwen 3: query and key norms per head, no biases."""
     s = shape(f, kv_default=32 if f.nested else None)
@@ -101,7 +100,9 @@ def smollm3(f: Fields) -> Built:
     bias = f.flag("attention_bias")
     style = qkv(bias, o=bias, mlp_bias=f.flag("mlp_bias"))
     span = window(f) if f.flag("use_sliding_window") else None
-    return plain(f, s, style, windows=windows(f, s.layers, span, lambda i: span is not None), tied=tied(f, default=True))
+    return plain(
+        f, s, style, windows=windows(f, s.layers, span, lambda _: span is not None), tied=tied(f, default=True)
+    )
 
 
 @family("seed_oss", vocab_size=155136, hidden_size=4096, intermediate_size=27648, num_hidden_layers=64,

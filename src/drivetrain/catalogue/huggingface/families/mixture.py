@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from drivetrain.catalogue.huggingface.blocks import Built, moe, shape, sparse, tied, window, windows
-from drivetrain.catalogue.huggingface.plain import Style, all_bias, plain, qkv
+from drivetrain.catalogue.huggingface.plain import Style, plain, qkv
 from drivetrain.catalogue.huggingface.reader import Fields
 from drivetrain.catalogue.huggingface.registry import family
 from drivetrain.catalogue.model import Dense, FeedForward, MoE
@@ -27,18 +27,19 @@ def choose(flags: list[bool], experts: Callable[[], MoE], dense: Callable[[], De
     return pick
 
 
-@family("mixtral", vocab_size=32000, hidden_size=4096, intermediate_size=14336, num_hidden_layers=32, num_attention_heads=32,
-        num_key_value_heads=8, max_position_embeddings=131072, num_local_experts=8, num_experts_per_tok=2)  # fmt: skip
+@family("mixtral", vocab_size=32000, hidden_size=4096, intermediate_size=14336, num_hidden_layers=32,
+        num_attention_heads=32, num_key_value_heads=8, max_position_embeddings=131072, num_local_experts=8,
+        num_experts_per_tok=2)  # fmt: skip
 def mixtral(f: Fields) -> Built:
     """Mixtral: the feed-forward part of every layer is one of ``num_local_experts``."""
     s = shape(f)
     part = moe(f.size("num_local_experts"), f.size("num_experts_per_tok"), f.size("intermediate_size"))
-    return plain(f, s, Style(), ffn=lambda i: part, windows=windows(f, s.layers, window(f), lambda i: True))
+    return plain(f, s, Style(), ffn=lambda _: part, windows=windows(f, s.layers, window(f), lambda _: True))
 
 
-@family("qwen2_moe", vocab_size=151936, hidden_size=2048, intermediate_size=5632, num_hidden_layers=24, num_attention_heads=16,
-        num_key_value_heads=16, max_position_embeddings=32768, moe_intermediate_size=1408,
-        shared_expert_intermediate_size=5632, num_experts_per_tok=4, num_experts=60)  # fmt: skip
+@family("qwen2_moe", vocab_size=151936, hidden_size=2048, intermediate_size=5632, num_hidden_layers=24,
+        num_attention_heads=16, num_key_value_heads=16, max_position_embeddings=32768,
+        moe_intermediate_size=1408, shared_expert_intermediate_size=5632, num_experts_per_tok=4, num_experts=60)  # fmt: skip
 def qwen2_moe(f: Fields) -> Built:
     """Qwen 1.5 and 2 mixtures: a shared expert behind a gate of its own, query-key-value biases."""
     s = shape(f)
@@ -50,9 +51,10 @@ def qwen2_moe(f: Fields) -> Built:
     )  # fmt: skip
 
 
-@family("qwen3_moe", "qwen3_vl_moe", "qwen3_vl_moe_text", "qwen3_omni_moe_text", vocab_size=151936, hidden_size=2048,
-        intermediate_size=6144, num_hidden_layers=24, num_attention_heads=32, num_key_value_heads=4,
-        max_position_embeddings=32768, moe_intermediate_size=768, num_experts_per_tok=8, num_experts=128)  # fmt: skip
+@family("qwen3_moe", "qwen3_vl_moe", "qwen3_vl_moe_text", "qwen3_omni_moe_text", vocab_size=151936,
+        hidden_size=2048, intermediate_size=6144, num_hidden_layers=24, num_attention_heads=32,
+        num_key_value_heads=4, max_position_embeddings=32768, moe_intermediate_size=768, num_experts_per_tok=8,
+        num_experts=128)  # fmt: skip
 def qwen3_moe(f: Fields) -> Built:
     """Qwen 3 mixtures: no shared expert, query and key norms per head."""
     if f.nested:
@@ -62,7 +64,7 @@ def qwen3_moe(f: Fields) -> Built:
     span = window(f, default=4096) if f.flag("use_sliding_window") else None
     return plain(
         f, s, qkv(bias, o=bias, qk_norm="head"), ffn=qwen_parts(f, s.layers),
-        windows=windows(f, s.layers, span, lambda i: True),
+        windows=windows(f, s.layers, span, lambda _: True),
     )  # fmt: skip
 
 
@@ -81,15 +83,15 @@ def qwen_parts(f: Fields, n: int) -> Callable[[int], FeedForward]:
     return choose(flags, experts, lambda: Dense(f.size("intermediate_size")))
 
 
-@family("olmoe", vocab_size=50304, hidden_size=2048, intermediate_size=2048, num_hidden_layers=16, num_attention_heads=16,
-        num_experts=64, num_experts_per_tok=8)  # fmt: skip
+@family("olmoe", vocab_size=50304, hidden_size=2048, intermediate_size=2048, num_hidden_layers=16,
+        num_attention_heads=16, num_experts=64, num_experts_per_tok=8)  # fmt: skip
 @family("flex_olmo", num_experts_per_tok=5, num_experts=7)
 def olmoe(f: Fields) -> Built:
     """OLMoE and FlexOlmo: query and key norms over all heads."""
     s = shape(f)
     bias = f.flag("attention_bias")
     part = moe(f.size("num_experts"), f.size("num_experts_per_tok"), f.size("intermediate_size"))
-    return plain(f, s, qkv(bias, o=bias, qk_norm="full"), ffn=lambda i: part)
+    return plain(f, s, qkv(bias, o=bias, qk_norm="full"), ffn=lambda _: part)
 
 
 @family("granitemoe", "granitemoeshared", num_local_experts=8, num_experts_per_tok=2, vocab_size=32000)
@@ -99,23 +101,24 @@ def granitemoe(f: Fields) -> Built:
     bias = f.flag("attention_bias")
     part = moe(f.size("num_local_experts"), f.size("num_experts_per_tok"), f.size("intermediate_size"),
                shared_intermediate=f.count("shared_intermediate_size"))  # fmt: skip
-    return plain(f, s, qkv(bias, o=bias), ffn=lambda i: part)
+    return plain(f, s, qkv(bias, o=bias), ffn=lambda _: part)
 
 
-@family("phimoe", vocab_size=32064, hidden_size=4096, intermediate_size=6400, num_hidden_layers=32, num_attention_heads=32,
-        num_key_value_heads=8, max_position_embeddings=131072, num_local_experts=16, num_experts_per_tok=2)  # fmt: skip
+@family("phimoe", vocab_size=32064, hidden_size=4096, intermediate_size=6400, num_hidden_layers=32,
+        num_attention_heads=32, num_key_value_heads=8, max_position_embeddings=131072, num_local_experts=16,
+        num_experts_per_tok=2)  # fmt: skip
 def phimoe(f: Fields) -> Built:
     """Phi 3.5 and 4 mixtures: LayerNorm and biases."""
     s = shape(f)
     bias = f.flag("attention_bias")
     part = moe(f.size("num_local_experts"), f.size("num_experts_per_tok"), f.size("intermediate_size"))
     extra = f.size("vocab_size") if f.flag("lm_head_bias") else 0
-    spans = windows(f, s.layers, window(f), lambda i: True)
-    return plain(f, s, qkv(bias, o=bias, norm_bias=True), ffn=lambda i: part, windows=spans, embedding_params=extra)
+    spans = windows(f, s.layers, window(f), lambda _: True)
+    return plain(f, s, qkv(bias, o=bias, norm_bias=True), ffn=lambda _: part, windows=spans, embedding_params=extra)
 
 
-@family("gpt_oss", num_local_experts=128, vocab_size=201088, hidden_size=2880, intermediate_size=2880, head_dim=64,
-        num_attention_heads=64, num_key_value_heads=8, num_hidden_layers=36, num_experts_per_tok=4,
+@family("gpt_oss", num_local_experts=128, vocab_size=201088, hidden_size=2880, intermediate_size=2880,
+        head_dim=64, num_attention_heads=64, num_key_value_heads=8, num_hidden_layers=36, num_experts_per_tok=4,
         max_position_embeddings=131072)  # fmt: skip
 def gpt_oss(f: Fields) -> Built:
     """gpt-oss: biases everywhere, attention sinks, window in every other layer. Its active count has the head, not the table."""
@@ -124,12 +127,12 @@ def gpt_oss(f: Fields) -> Built:
     part = moe(f.size("num_local_experts", "num_experts"), f.size("num_experts_per_tok", "experts_per_token"),
                f.size("intermediate_size"), bias=True, router_bias=True)  # fmt: skip
     spans = windows(f, s.layers, window(f, default=128), lambda i: i % 2 == 0)
-    return plain(f, s, qkv(bias, o=bias, sinks=True), ffn=lambda i: part, windows=spans, active="head")
+    return plain(f, s, qkv(bias, o=bias, sinks=True), ffn=lambda _: part, windows=spans, active="head")
 
 
-@family("llama4", "llama4_text", vocab_size=202048, hidden_size=5120, intermediate_size=8192, intermediate_size_mlp=16384,
-        num_hidden_layers=48, num_attention_heads=40, num_key_value_heads=8, head_dim=128, num_local_experts=16,
-        num_experts_per_tok=1, max_position_embeddings=131072)  # fmt: skip
+@family("llama4", "llama4_text", vocab_size=202048, hidden_size=5120, intermediate_size=8192,
+        intermediate_size_mlp=16384, num_hidden_layers=48, num_attention_heads=40, num_key_value_heads=8,
+        head_dim=128, num_local_experts=16, num_experts_per_tok=1, max_position_embeddings=131072)  # fmt: skip
 def llama4(f: Fields) -> Built:
     """Llama 4: one routed and one shared expert; chunked attention in three of four layers; dense layers between (Maverick)."""
     s = shape(f)
@@ -158,8 +161,13 @@ def minimax_m2(f: Fields) -> Built:
     bias = f.flag("use_routing_bias", default=True)
     part = moe(f.size("num_local_experts"), f.size("num_experts_per_tok"), f.size("intermediate_size"), router_bias=bias,
                shared_intermediate=f.count("shared_intermediate_size"))  # fmt: skip
-    qk = "full" if f.flag("use_qk_norm", default=True) else "none"
-    built = plain(f, s, Style(qk_norm=qk), ffn=lambda i: part, active="none")  # type: ignore[arg-type]
+    built = plain(
+        f,
+        s,
+        Style(qk_norm="full" if f.flag("use_qk_norm", default=True) else "none"),
+        ffn=lambda _: part,
+        active="none",
+    )
     n = f.count("num_mtp_modules") * f.size("mtp_transformer_layers", default=1) if f.flag("use_mtp") else 0
     if not n:
         return built
@@ -173,8 +181,12 @@ def dbrx(f: Fields) -> Built:
     s = shape(f)
     attn, ffn = f.table("attn_config"), f.table("ffn_config")
     s = replace(s, kv=attn.size("kv_n_heads", default=1))
-    part = moe(ffn.size("moe_num_experts", default=4), ffn.size("moe_top_k", default=1), ffn.size("ffn_hidden_size", default=3584))
-    return plain(f, s, Style(), ffn=lambda i: part)
+    part = moe(
+        ffn.size("moe_num_experts", default=4),
+        ffn.size("moe_top_k", default=1),
+        ffn.size("ffn_hidden_size", default=3584),
+    )
+    return plain(f, s, Style(), ffn=lambda _: part)
 
 
 @family("grok-1", "grok_1", "grok1", hidden_size=6144, vocab_size=131072, num_experts=8, max_position_embeddings=8192)
@@ -184,9 +196,11 @@ def grok(f: Fields) -> Built:
     part = moe(f.size("num_experts", "num_local_experts"), f.size("num_selected_experts", "num_experts_per_tok", "top_k_experts"),
                f.size("intermediate_size", "ffn_hidden_size", "moe_intermediate_size"))  # fmt: skip
     if f.flag("residual_moe"):  # Grok 2: a dense part beside experts of half the width
-        part = replace(part, intermediate=f.size("moe_intermediate_size"), shared_intermediate=f.size("intermediate_size"))
+        part = replace(
+            part, intermediate=f.size("moe_intermediate_size"), shared_intermediate=f.size("intermediate_size")
+        )
     style = qkv(f.flag("attention_bias"), norms=4)
-    return plain(f, s, style, ffn=lambda i: part, tied=tied(f, default=not f.flag("residual_moe")))
+    return plain(f, s, style, ffn=lambda _: part, tied=tied(f, default=not f.flag("residual_moe")))
 
 
 @family("arctic", num_local_experts=8, num_experts_per_tok=1, moe_layer_frequency=2, vocab_size=32000)
@@ -198,13 +212,20 @@ def arctic(f: Fields) -> Built:
     width = f.size("intermediate_size")
 
     def experts() -> MoE:
-        return moe(f.size("num_local_experts"), f.size("num_experts_per_tok"), width, shared_intermediate=s.hidden if residual else 0)
+        return moe(
+            f.size("num_local_experts"),
+            f.size("num_experts_per_tok"),
+            width,
+            shared_intermediate=s.hidden if residual else 0,
+        )
 
     part = choose(flags, experts, lambda: Dense(s.hidden if residual else width))
     built = plain(f, s, Style(), ffn=part)
     if not residual:
         return built
-    layers = tuple(replace(g, norm_params=g.norm_params + s.hidden) if isinstance(g.ffn, MoE) else g for g in built.layers)
+    layers = tuple(
+        replace(g, norm_params=g.norm_params + s.hidden) if isinstance(g.ffn, MoE) else g for g in built.layers
+    )
     return replace(built, layers=layers)
 
 
@@ -215,17 +236,21 @@ def hunyuan_moe(f: Fields) -> Built:
     bias = f.flag("attention_bias")
     first = _first(f.any("moe_layer_num_skipped"), 0)
     width = _first(f.any("moe_intermediate_size"), f.size("intermediate_size"))
-    shared = _first(f.any("num_shared_expert"), 0 if f.flag("use_mixed_mlp_moe") is False and not f.has("num_shared_expert") else 1)
+    shared = _first(
+        f.any("num_shared_expert"), 0 if f.flag("use_mixed_mlp_moe") is False and not f.has("num_shared_expert") else 1
+    )
     n_experts = _first(f.any("num_experts", "num_local_experts"), 1)
     flags = [n_experts > 1 and i >= first for i in range(s.layers)]
     shared_width = f.size("intermediate_size") * shared if f.flag("use_mixed_mlp_moe", default=True) else 0
 
     def experts() -> MoE:
-        return moe(n_experts, _first(f.any("moe_topk", "num_experts_per_tok"), 1), width, shared_intermediate=shared_width)
+        return moe(
+            n_experts, _first(f.any("moe_topk", "num_experts_per_tok"), 1), width, shared_intermediate=shared_width
+        )
 
     qk = "head" if f.flag("use_qk_norm", default=True) else "none"
     built = plain(
-        f, s, qkv(bias, o=bias, qk_norm=qk), ffn=choose(flags, experts, lambda: Dense(f.size("intermediate_size"))),  # type: ignore[arg-type]
+        f, s, qkv(bias, o=bias, qk_norm=qk), ffn=choose(flags, experts, lambda: Dense(f.size("intermediate_size"))),
         tied=tied(f, default=False),
     )  # fmt: skip
     return _share_caches(f, built, s.layers) if f.flag("use_cla") else built
@@ -260,13 +285,19 @@ def aria(f: Fields) -> Built:
     s = shape(f)
     bias = f.flag("attention_bias")
     width = f.size("intermediate_size", "moe_intermediate_size")
-    part = moe(f.size("moe_num_experts"), f.size("moe_topk"), width, shared_intermediate=width * f.count("moe_num_shared_experts"))
-    return plain(f, s, qkv(bias, o=bias), ffn=lambda i: part)
+    part = moe(
+        f.size("moe_num_experts"),
+        f.size("moe_topk"),
+        width,
+        shared_intermediate=width * f.count("moe_num_shared_experts"),
+    )
+    return plain(f, s, qkv(bias, o=bias), ffn=lambda _: part)
 
 
-@family("ernie4_5_moe", "ernie4_5_moe_vl", "ernie4_5_vl_moe_text", vocab_size=103424, hidden_size=2560, intermediate_size=12288,
-        num_hidden_layers=28, num_attention_heads=20, num_key_value_heads=4, max_position_embeddings=131072,
-        moe_intermediate_size=1536, moe_k=6, moe_num_experts=64, moe_num_shared_experts=2)  # fmt: skip
+@family("ernie4_5_moe", "ernie4_5_moe_vl", "ernie4_5_vl_moe_text", vocab_size=103424, hidden_size=2560,
+        intermediate_size=12288, num_hidden_layers=28, num_attention_heads=20, num_key_value_heads=4,
+        max_position_embeddings=131072, moe_intermediate_size=1536, moe_k=6, moe_num_experts=64,
+        moe_num_shared_experts=2)  # fmt: skip
 def ernie_moe(f: Fields) -> Built:
     """ERNIE 4.5 mixtures; of the vision models' two expert sets the text one."""
     s = shape(f)
@@ -284,7 +315,4 @@ def ernie_moe(f: Fields) -> Built:
                    router_bias=f.flag("moe_use_aux_free", default=True))  # fmt: skip
 
     part = choose(flags, experts, lambda: Dense(f.size("intermediate_size"), True, bias))
-    return plain(f, s, qkv(bias, o=bias), ffn=part, tied=tied(f, default=True))
-
-
-__all__ = ["all_bias", "choose", "qwen_parts"]
+    return plain(f, s, qkv(bias, o=bias), ffn=part, tied=tied(f, default=True), active="head")

@@ -24,7 +24,11 @@ def searched(f: Fields) -> Built:
 
 
 def _block(f: Fields, s: Shape, block: Any, i: int) -> LayerGroup:  # noqa: ANN401 - straight from JSON
-    if not isinstance(block, dict) or not isinstance(block.get("attention"), dict) or not isinstance(block.get("ffn"), dict):
+    if (
+        not isinstance(block, dict)
+        or not isinstance(block.get("attention"), dict)
+        or not isinstance(block.get("ffn"), dict)
+    ):
         raise f.bad(f"block_configs[{i}] needs objects 'attention' and 'ffn'.")
     a, b = block["attention"], block["ffn"]
     mixer, extra = _attention(f, s, a, i)
@@ -53,7 +57,7 @@ def _attention(f: Fields, s: Shape, a: dict[str, Any], i: int) -> tuple[Attentio
 
 
 def _width(f: Fields, hidden: int, b: dict[str, Any], i: int) -> int:
-    """intermediate = 2/3 * ffn_mult * hidden, rounded up to a multiple of 256."""
+    """Intermediate = 2/3 * ffn_mult * hidden, rounded up to a multiple of 256."""
     if isinstance(b.get("intermediate_size"), int):
         return int(b["intermediate_size"])
     mult = b.get("ffn_mult")
