@@ -1,7 +1,7 @@
 """Speed, one JSON object a line: name, value, unit, conditions.
 
-Warm figures are the median of several runs in one process, in CPU seconds of one core; cold figures are whole processes by wall
-clock, the best of several. Machines are shared: compare ratios within one run.
+Warm figures are the median of several runs in one process, in CPU seconds of one core; cold figures are whole
+processes by wall clock, the best of several. Machines are shared: compare ratios within one run.
 """
 
 from __future__ import annotations
@@ -81,7 +81,9 @@ def cold() -> None:
     base = wall_seconds([sys.executable, "-c", "pass"])
     report("import", wall_seconds([sys.executable, "-c", "import drivetrain"]) - base, "s",
            "cold process less an empty interpreter, wall clock, best of 5")  # fmt: skip
-    report("cli.plan_serve", wall_seconds([*CLI, *PLAN]), "s", "cold process, compiled code cached, wall clock, best of 5")
+    report(
+        "cli.plan_serve", wall_seconds([*CLI, *PLAN]), "s", "cold process, compiled code cached, wall clock, best of 5"
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Random architectures, hardware, efficiencies, engines and workloads: what the laws quantify over.
 
-Sizes are powers of two where layouts must divide them. :func:`systems` builds deployments that fit by drawing the room for
-sequences and sizing the memory to it, so that no example is thrown away.
+Sizes are powers of two where layouts must divide them. :func:`systems` builds deployments that fit by drawing the
+room for sequences and sizing the memory to it, so that no example is thrown away.
 """
 
 from __future__ import annotations

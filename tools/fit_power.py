@@ -6,9 +6,11 @@ Per accelerator, with the measured batch and time per token given::
 
     P / TDP = min(1, static + compute * (FLOPs / t) / peak + memory * (bytes / t) / bandwidth)
 
-so that the shares of TDP carry to accelerators never measured. FLOPs and bytes are our own operators' at the measured batch.
-Prompt lengths are not recorded: contexts are half the mean output plus a fixed prompt. Rows that are not steady (batch against
-throughput and inter-token latency disagree by half or more) are left out. Prints errors with whole models left out.
+so that the shares of TDP carry to accelerators never measured. FLOPs and bytes are our own operators' at the measured
+batch. Prompt lengths are not recorded: contexts are half the mean output plus a fixed prompt. Rows that are not
+steady
+(batch against throughput and inter-token latency disagree by half or more) are left out. Prints errors with whole
+models left out.
 """
 
 from __future__ import annotations
@@ -74,7 +76,10 @@ def _row(raw: dict[str, str]) -> tuple[tuple[float, float, float], str, str]:
     ops = operators(model, checkpoint, layout, checkpoint.kv_dtype)
     step = Step(decode=batch, context=PROMPT_TOKENS + float(raw["avg_out"]) / 2)
     timed = step_time(ops, step, hardware, layout, IDEAL, collective_coefficients())
-    compute = sum(op.flops / hardware.flops[hardware.compute_dtype("bf16" if op.kind == "attention" else wanted)] for op in timed.ops)
+    compute = sum(
+        op.flops / hardware.flops[hardware.compute_dtype("bf16" if op.kind == "attention" else wanted)]
+        for op in timed.ops
+    )
     seconds = batch / tok_s
     share = float(raw["power_W"]) / n / hardware.tdp_w
     return (share, compute / seconds, timed.bytes_moved / hardware.hbm_bytes_per_s / seconds), hardware.name, model.name
@@ -107,7 +112,7 @@ def main() -> None:
     rows, accelerators, models = read(args.csv)
     digest = hashlib.sha256(args.csv.read_bytes()).hexdigest()[:16]
     lines = [
-        "# Power coefficients as shares of TDP, fitted by tools/fit_power.py (equation there and in docs/method/energy.md)",
+        "# Power coefficients as shares of TDP, fitted by tools/fit_power.py (equation there and in docs/method/money-and-energy.md)",
         f"# on {args.csv.name} (sha256 {digest}): static, at full FLOP rate, at full bandwidth. Errors with whole models left out.",
     ]
     sections = [("base", np.ones(len(rows), dtype=bool))]
@@ -116,10 +121,19 @@ def main() -> None:
         sections.append((f"generation.{generation}", np.array([a == name for a in accelerators])))
     for section, mask in sections:
         x, error = fit(rows[mask]), left_out(rows[mask], [m for m, keep in zip(models, mask, strict=True) if keep])
-        print(f"{section}: static {x[0]:.3f}, compute {x[1]:.3f}, memory {x[2]:.3f}; n {mask.sum()}, "
-              f"MAPE {error.mean():.1%}, median {np.median(error):.1%} (models left out)")
-        lines += ["", f"[{section}]", f"n = {mask.sum()}", f"mean_abs_models_left_out = {error.mean():.4f}",
-                  f"static_power = {x[0]:.4g}", f"compute_power = {x[1]:.4g}", f"memory_power = {x[2]:.4g}"]
+        print(
+            f"{section}: static {x[0]:.3f}, compute {x[1]:.3f}, memory {x[2]:.3f}; n {mask.sum()}, "
+            f"MAPE {error.mean():.1%}, median {np.median(error):.1%} (models left out)"
+        )
+        lines += [
+            "",
+            f"[{section}]",
+            f"n = {mask.sum()}",
+            f"mean_abs_models_left_out = {error.mean():.4f}",
+            f"static_power = {x[0]:.4g}",
+            f"compute_power = {x[1]:.4g}",
+            f"memory_power = {x[2]:.4g}",
+        ]
     if args.out:
         args.out.write_text("\n".join(lines) + "\n")
 

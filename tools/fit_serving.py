@@ -45,7 +45,7 @@ FREE = [
     ("base", "kernel_s", 1e-7, 1e-5),
     ("base", "step_s", 1e-5, 5e-3),
     ("base", "sequence_s", 1e-7, 1e-4),
-    *(("generation.blackwell", name, 0.2, 5.0) for name in (
+    *((f"generation.{generation}", name, 0.2, 5.0) for generation in ("hopper", "blackwell") for name in (
         "gemm_bandwidth", "cache_bandwidth", "gemm_compute", "experts_compute", "attention_compute", "kernel_s", "network")),
     *((f"engine.{engine}", name, 0.1, 10.0) for engine in ("trtllm", "sglang") for name in (
         "kernel_s", "step_s", "sequence_s", "gemm_compute", "experts_compute", "cache_bandwidth", "network")),
@@ -242,7 +242,8 @@ def render(
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     lines = [
         "# Coefficients of the serving step-time model (drivetrain.cost.efficiency.Efficiency), fitted by tools/fit_serving.py",
-        f"# on TPOT of {len(rows)} clean_core rows of {path.name} (sha256 {digest}). Power and memory coefficients: see docs/method/step-time.md.",
+        f"# on TPOT of {len(rows)} clean_core rows of {path.name} (sha256 {digest}).",
+        "# overhead_bytes and the other_ and scan_ shares are assumed. Generation and engine entries are factors on base.",
         "",
         "[fit]",
         f"n = {len(rows)}",

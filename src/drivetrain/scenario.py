@@ -17,10 +17,11 @@ PRICINGS = ("reserved", "on-demand", "hyperscaler", "neocloud", "own")
 class ServeScenario:
     """One serving question.
 
-    ``model`` is a catalogue name or the path of a model TOML or config.json; ``workload`` a profile's name, or ``isl`` and ``osl`` fixed
-    lengths in tokens. ``rate`` is the mean over a day, requests/s. ``headroom`` is kept free above the busiest hour.
-    ``weights`` and ``kv`` choose precisions: ``shipped`` (the authors' checkpoint), ``any`` published checkpoint, or a precision.
-    ``prefix_hit`` is the share of input tokens served from a prefix cache (``None``: the profile's own).
+    ``model`` is a catalogue name or the path of a model TOML or config.json; ``workload`` a profile's name, or
+    ``isl`` and ``osl`` fixed lengths in tokens. ``rate`` is the mean over a day, requests/s. ``headroom`` is kept
+    free above the busiest hour.
+    ``weights`` and ``kv`` choose precisions: ``shipped`` (the authors' checkpoint), ``any`` published checkpoint, or
+    a precision. ``prefix_hit`` is the share of input tokens served from a prefix cache (``None``: the profile's own).
     Empty ``accelerators``, ``engines`` and ``layouts`` mean all. ``pricing`` is one of :data:`PRICINGS`.
     """
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from strategies import machines, steps, systems
 
 from drivetrain.cost import kernel as cost_kernel
 from drivetrain.cost.compiled import compile_step
 from drivetrain.cost.roofline import step_time
 from drivetrain.serving import kernel, steady
+from strategies import machines, steps, systems
 
 
 def compiled_arguments(machine, step):

@@ -95,7 +95,19 @@ def test_targets_that_nothing_meets_exit_1_with_the_closest_miss(capsys, monkeyp
 
 @pytest.mark.parametrize("objective", ["cost", "energy", "accelerators", "latency"])
 def test_each_objective_is_best_in_its_own_measure(capsys, monkeypatch, objective):
-    args = ["plan", "serve", "-m", "qwen3-8b", *SMALL, "-r", "20", "--slo", "tpot_p95=40ms,ttft_p95=2s", "--format", "json"]
+    args = [
+        "plan",
+        "serve",
+        "-m",
+        "qwen3-8b",
+        *SMALL,
+        "-r",
+        "20",
+        "--slo",
+        "tpot_p95=40ms,ttft_p95=2s",
+        "--format",
+        "json",
+    ]
     answers = {o: json.loads(run(capsys, monkeypatch, *args, "--objective", o)[1])["best"]
                for o in ("cost", "energy", "accelerators", "latency")}  # fmt: skip
 
@@ -110,7 +122,22 @@ def test_each_objective_is_best_in_its_own_measure(capsys, monkeypatch, objectiv
 
 
 def test_predict_in_a_closed_loop_obeys_littles_law(capsys, monkeypatch):
-    args = ["predict", "serve", "-m", "llama-3.1-8b", "-a", "h100", "-l", "tp1", "--isl", "1024", "--osl", "256", "-c", "32"]
+    args = [
+        "predict",
+        "serve",
+        "-m",
+        "llama-3.1-8b",
+        "-a",
+        "h100",
+        "-l",
+        "tp1",
+        "--isl",
+        "1024",
+        "--osl",
+        "256",
+        "-c",
+        "32",
+    ]
     code, out, _ = run(capsys, monkeypatch, *args, "--operators", "--format", "json")
     fields = json.loads(out)
     assert code == 0
@@ -201,7 +228,14 @@ def test_a_rate_beyond_one_replica_is_infeasible_not_wrong(capsys, monkeypatch):
 
 
 def test_every_command_has_help_with_an_example():
-    for args in (["plan", "serve"], ["predict", "serve"], ["catalogue", "import"], ["catalogue", "check"], ["list"], ["show"]):
+    for args in (
+        ["plan", "serve"],
+        ["predict", "serve"],
+        ["catalogue", "import"],
+        ["catalogue", "check"],
+        ["list"],
+        ["show"],
+    ):
         result = CliRunner().invoke(cli.app, [*args, "--help"])
         assert result.exit_code == 0
         assert "Usage" in result.output

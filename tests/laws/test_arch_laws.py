@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from strategies import Step, attentions, cuts, layouts_for, models, steps
 
 from drivetrain.arch import params
 from drivetrain.arch.layout import Layout, parse_layout
@@ -14,6 +13,7 @@ from drivetrain.arch.operators import merge, operators
 from drivetrain.arch.step import HIT, ONE, TOKENS
 from drivetrain.catalogue.model import Attention, MoE
 from drivetrain.cost.roofline import dot, experts_hit, features
+from strategies import Step, attentions, cuts, layouts_for, models, steps
 
 ALONE = Layout()
 DECODE_ONE = Step(decode=1.0, context=0.0)

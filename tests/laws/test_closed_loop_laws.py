@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import systems
 
 from drivetrain.errors import BadInputError
 from drivetrain.serving import report, steady
+from strategies import systems
 
 concurrencies = st.one_of(st.integers(1, 16).map(float), st.floats(1.0, 1000.0))
 ROUNDING = 1 + 1e-4  # the rate is bisected to 1e-6
@@ -44,6 +44,7 @@ def test_a_request_alone_waits_for_nobody(prepared):
     state = steady.at_concurrency(prepared, 1.0)
     assert state.queue_s == 0.0
     assert state.mixed_frac == 0.0
+    assert state.others == 0.0
     assert state.e2e.mean * state.rate == pytest.approx(1.0, rel=1e-4)
 
 

@@ -16,9 +16,7 @@ CALIBRATION = Path(collectives.__file__).parents[1] / "cost/calibration/collecti
 SHIPPED = [collectives.DATASHEET]
 if CALIBRATION.exists():
     RAW = tomllib.loads(CALIBRATION.read_text())
-    SHIPPED += [
-        collectives.coefficients_from(RAW, name) for name in sorted({t["library"] for t in RAW["fit"]})
-    ]
+    SHIPPED += [collectives.coefficients_from(RAW, name) for name in sorted({t["library"] for t in RAW["fit"]})]
 
 latencies = st.floats(0.0, 1e-3)
 shares = st.floats(0.02, 1.0)
@@ -41,9 +39,7 @@ def coefficients(draw):
     return Coefficients(
         "drawn",
         tuple(
-            LinkFit(
-                op, link, tuple(draw(st.lists(regimes, min_size=1, max_size=3))), draw(st.floats(0.0, 2.0))
-            )
+            LinkFit(op, link, tuple(draw(st.lists(regimes, min_size=1, max_size=3))), draw(st.floats(0.0, 2.0)))
             for op in OPS
             for link in links
         ),
@@ -115,9 +111,7 @@ def test_twice_the_rates_and_half_the_latencies_halve_the_time(op, case, fits, n
     quick = Coefficients(
         fits.library,
         tuple(
-            replace(
-                f, regimes=tuple(replace(r, launch_s=r.launch_s / 2, hop_s=r.hop_s / 2) for r in f.regimes)
-            )
+            replace(f, regimes=tuple(replace(r, launch_s=r.launch_s / 2, hop_s=r.hop_s / 2) for r in f.regimes))
             for f in fits.fits
         ),
     )
@@ -136,9 +130,7 @@ def test_nothing_beats_the_bytes_that_must_cross(op, case, fits, n_bytes):
         "all_reduce": (lambda m: 1.0 if in_switch else 2 * (m - 1) / m),
         "send_recv": (lambda _: 1.0),
     }.get(op, lambda m: (m - 1) / m)
-    inside = (
-        must(inner) * n_bytes / topology.group_bytes_per_s(inner) if inner > 1 and op != "send_recv" else 0.0
-    )
+    inside = must(inner) * n_bytes / topology.group_bytes_per_s(inner) if inner > 1 and op != "send_recv" else 0.0
     share = 1.0 if op in ("all_to_all", "send_recv") else 1.0 / inner
     across = must(n // inner) * share * n_bytes / topology.nic_bytes_per_s if n > inner else 0.0
     assert time_of(op, n, topology, fits).seconds(n_bytes) >= max(inside, across) * (1 - 1e-9)

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import efficiencies, halved_latencies, halved_overheads, machines, steps
 
 from drivetrain.cost.efficiency import IDEAL, SHARES
 from drivetrain.cost.roofline import PARTS, rates, step_time
+from strategies import efficiencies, halved_latencies, halved_overheads, machines, steps
 
 ROUNDING = 1 + 1e-9
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import lengths
 
 from drivetrain.serving.lengths import decode_context, prefill_context
+from strategies import lengths
 
 spans = st.one_of(st.just(math.inf), st.integers(1, 4000).map(float))
 small = lengths(max_isl=3000, max_osl=300)

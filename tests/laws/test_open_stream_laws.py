@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import halved_latencies, halved_overheads, redeploy, systems
 
 from drivetrain.serving import report, steady
 from drivetrain.serving.slo import METRICS, STATISTICS, Target
+from strategies import halved_latencies, halved_overheads, redeploy, systems
 
 ROUNDING = 1 + 1e-5  # the fixed point is solved to 1e-7, loads near saturation magnify it
 loads = st.floats(0.02, 0.97)

@@ -24,8 +24,8 @@ class Resident:
     """Bytes on one accelerator of a replica.
 
     A sequence with ``k`` tokens in cache takes ``sum(bytes_per_token * min(k, span)) + state_bytes`` there, times the
-    sequences its attention rank holds (all of the replica's over ``dp``). ``workspace_bytes_per_token`` is held for each token
-    of the step budget, ``logits_bytes_per_row`` for each sequence that samples.
+    sequences its attention rank holds (all of the replica's over ``dp``). ``workspace_bytes_per_token`` is held for
+    each token of the step budget, ``logits_bytes_per_row`` for each sequence that samples.
     """
 
     weights_bytes: float
@@ -44,8 +44,8 @@ class Resident:
 def resident(model: Model, checkpoint: Checkpoint, layout: Layout, ops: tuple[Op, ...]) -> Resident:
     """Size one accelerator's share of ``model`` whose operators under ``layout`` are ``ops``.
 
-    Every matrix an operator reads is resident, all local experts are, and stages share layers evenly. The output head and
-    the embedding table are counted on every stage (the first and the last hold them, and the fullest decides).
+    Every matrix an operator reads is resident, all local experts are, and stages share layers evenly. The output head
+    and the embedding table are counted on every stage (the first and the last hold them, and the fullest decides).
     """
     head = sum(op.weights[ONE] for op in ops if op.name == "output head")
     layers = sum(op.weights[ONE] + op.experts_local * op.weights[HIT] for op in ops) - head

@@ -4,7 +4,8 @@ Every operator is linear in :data:`drivetrain.arch.step.FEATURES`. Counting rule
 ``K`` attended context, 2 FLOPs per multiply-add:
 
 * a linear layer ``n x m``: ``2 n m T`` FLOPs, ``n m`` weights read once a step, ``(n + m) T`` activations moved;
-* attention over ``K`` cached tokens: ``2 n_heads (d_qk + d_v) K`` FLOPs a token, the cache entry read once per sequence;
+* attention over ``K`` cached tokens: ``2 n_heads (d_qk + d_v) K`` FLOPs a token, the cache entry read once per
+  sequence;
 * routed experts: ``top_k`` experts' FLOPs a token; weights of the experts that at least one token chose;
 * a recurrence: its own FLOPs, its state read and written once per sequence touched.
 
@@ -44,10 +45,11 @@ class Op:
     """One operator of a step on one rank; vectors are over :data:`~drivetrain.arch.step.FEATURES`.
 
     ``flops`` in FLOP; ``weights``, ``kv`` and ``activations`` in bytes of device memory moved; ``message`` in bytes per
-    collective call. ``dtype`` is the precision of its weights (of the cache for attention). ``span`` bounds the context it
-    sees, in tokens. ``kernels`` counts launches. ``experts_local`` and ``expert_share`` give the expected experts hit:
-    ``local * (1 - (1 - share)^tokens)``. ``collective`` runs over ``group`` ranks, ``calls`` times. ``stored`` bytes stay in
-    memory for each cached token (of the last ``stored_span``), ``state`` bytes for each sequence.
+    collective call. ``dtype`` is the precision of its weights (of the cache for attention). ``span`` bounds the
+    context it sees, in tokens. ``kernels`` counts launches. ``experts_local`` and ``expert_share`` give the expected
+    experts hit:
+    ``local * (1 - (1 - share)^tokens)``. ``collective`` runs over ``group`` ranks, ``calls`` times. ``stored`` bytes
+    stay in memory for each cached token (of the last ``stored_span``), ``state`` bytes for each sequence.
     """
 
     name: str

@@ -28,7 +28,9 @@ _CONV_STATE_BYTES = 2.0  # short convolutions keep their inputs in the activatio
 
 @dataclass(frozen=True, slots=True)
 class ParameterCounts:
-    """Parameters of the language model. ``parts`` and ``active_parts`` are keyed by WEIGHT_PARTS and sum to
+    """Parameters of the language model.
+
+    ``parts`` and ``active_parts`` are keyed by WEIGHT_PARTS and sum to
     ``total`` and ``active``; ``mtp`` is counted apart and in neither.
     """
 

@@ -42,10 +42,12 @@ class Step:
     """One step on one rank.
 
     ``decode`` sequences produce a token each at mean context ``context`` (tokens in cache); ``prefill`` prompt tokens
-    come in ``chunks`` chunks, attending to ``prefill_context`` tokens on average and reading ``chunk_context`` cached tokens
-    per chunk. ``expert_tokens`` counts the tokens of all ranks that share the experts (``tokens`` where there is one rank).
-    An operator that sees only ``span`` tokens back gets the smaller of span and context; where requests differ in length,
-    ``within(span)`` gives the three means of the capped contexts instead.
+    come in ``chunks`` chunks, attending to ``prefill_context`` tokens on average and reading ``chunk_context`` cached
+    tokens per chunk. ``expert_tokens`` counts the tokens of all ranks that share the experts (``tokens`` where there
+    is one
+    rank). An operator that sees only ``span`` tokens back gets the smaller of span and context; where requests differ
+    in
+    length, ``within(span)`` gives the three means of the capped contexts instead.
     """
 
     decode: float = 0.0

@@ -34,12 +34,13 @@ class Attention:
 
     Projections: ``hidden x n_heads*head_dim`` (twice that with ``output_gate``), ``hidden x n_kv_heads*head_dim`` keys,
     ``hidden x n_kv_heads*v_head_dim`` values (none with ``k_eq_v``), ``n_heads*v_head_dim x hidden`` out. With
-    ``q_lora_rank`` the query goes through ``hidden x q_lora_rank x n_heads*head_dim``; with ``o_lora_rank`` the output goes
-    through ``o_groups`` blocks of rank ``o_lora_rank`` (DeepSeek V4). ``window`` bounds what a token can see (sliding
+    ``q_lora_rank`` the query goes through ``hidden x q_lora_rank x n_heads*head_dim``; with ``o_lora_rank`` the
+    output goes through ``o_groups`` blocks of rank ``o_lora_rank`` (DeepSeek V4). ``window`` bounds what a token can
+    see (sliding
     window or chunk). ``compress`` keeps one cache entry per so many tokens, beside the ``window`` raw ones.
     ``reuses_kv`` reads the cache of an earlier layer (Gemma 3n), stores none and has no key or value projection.
-    ``kv_tied`` caches one vector that is key and value at once (DeepSeek V4); with ``k_eq_v`` alone both are cached, since
-    norms and positions differ (Gemma 4).
+    ``kv_tied`` caches one vector that is key and value at once (DeepSeek V4); with ``k_eq_v`` alone both are cached,
+    since norms and positions differ (Gemma 4).
     """
 
     n_heads: int
@@ -69,8 +70,8 @@ class LatentAttention:
     """Multi-head latent attention (DeepSeek V2 and after).
 
     Projections: query ``hidden x q_lora_rank x n_heads*(nope+rope)`` (direct if no rank), down
-    ``hidden x (kv_lora_rank + rope)``, up ``kv_lora_rank x n_heads*(nope + v)``, out ``n_heads*v x hidden``. The cache holds
-    ``kv_lora_rank + rope`` elements a token, the same on every tensor-parallel rank.
+    ``hidden x (kv_lora_rank + rope)``, up ``kv_lora_rank x n_heads*(nope + v)``, out ``n_heads*v x hidden``. The
+    cache holds ``kv_lora_rank + rope`` elements a token, the same on every tensor-parallel rank.
     """
 
     n_heads: int
@@ -94,7 +95,9 @@ class Recurrent:
     convolution, decay, norm and bias parameters. ``n_heads`` bounds tensor parallelism.
     """
 
-    kind: Literal["mamba1", "mamba2", "gated_delta", "kimi_delta", "lightning", "short_conv", "rg_lru", "rwkv", "retention"]
+    kind: Literal[
+        "mamba1", "mamba2", "gated_delta", "kimi_delta", "lightning", "short_conv", "rg_lru", "rwkv", "retention"
+    ]
     n_heads: int
     proj_in: int
     proj_out: int
@@ -144,7 +147,8 @@ FeedForward = Dense | MoE
 class LayerGroup:
     """``count`` identical layers. ``norm_params`` counts all normalisation elements of one layer;
     ``extra_params`` what fits nowhere else (per-layer embeddings' gates, hyper-connections). A layer with both
-    ``mixer`` and ``parallel_mixer`` runs them side by side (Falcon-H1, Hymba)."""
+    ``mixer`` and ``parallel_mixer`` runs them side by side (Falcon-H1, Hymba).
+    """
 
     count: int
     mixer: Mixer | None
@@ -183,7 +187,9 @@ class Checkpoint:
         return self.dtypes.get(part, self.dtypes.get("default", self.weight_dtype))
 
     def is_in(self, precision: str) -> bool:
-        """Whether people would say this checkpoint is in ``precision``: ``fp8`` covers block scales, ``fp4`` both formats."""
+        """Whether people would say this checkpoint is in ``precision``: ``fp8`` covers block scales, ``fp4`` both
+        formats.
+        """
         return precision in (self.name, self.weight_dtype) or self.weight_dtype in _LOOSELY.get(precision, ())
 
 

@@ -2,7 +2,7 @@
 
 A file has the model's own fields, one ``[[layers]]`` table per group of identical layers (``[[mtp]]`` likewise), one
 ``[[checkpoints]]`` per published precision and ``[published]`` counts. The mixer of a layer is the field ``attention``,
-``latent_attention`` or ``recurrent`` (a second one beside it has the prefix ``parallel_``); the feed-forward part is ``ffn``
+``latent_attention`` or ``recurrent`` (a second beside it: prefix ``parallel_``); the feed-forward part is ``ffn``
 or ``moe``. Fields that have their default may be left out; their names are those of :mod:`drivetrain.catalogue.model`.
 """
 

@@ -67,9 +67,7 @@ def fixed(isl: float, osl: float, *, range_frac: float = 0.0) -> Workload:
         if not (math.isfinite(value) and value >= 1):
             raise BadInputError(f"{name} is {value:g}. Give a length of at least 1 token.")
     if not 0 <= range_frac < 1:
-        raise BadInputError(
-            f"the range of lengths is {range_frac:g}. Give a share of at least 0 and below 1."
-        )
+        raise BadInputError(f"the range of lengths is {range_frac:g}. Give a share of at least 0 and below 1.")
     if range_frac:
         pairs = [(x, y) for x in _two_points(isl, range_frac) for y in _two_points(osl, range_frac)]
     else:
@@ -114,9 +112,7 @@ def _classes(raw: Any, where: str) -> tuple[RequestClass, ...]:  # noqa: ANN401 
         if not 0 < weight <= 1:
             raise FileError(f"{where}, row {number}: the share is {weight:g}. Write one above 0, at most 1.")
         if not (isl >= 1 and osl >= 1):
-            raise FileError(
-                f"{where}, row {number}: lengths {isl:g} and {osl:g} need to be at least 1 token."
-            )
+            raise FileError(f"{where}, row {number}: lengths {isl:g} and {osl:g} need to be at least 1 token.")
         made.append(RequestClass(weight, isl, osl))
     total = math.fsum(c.weight for c in made)
     if abs(total - 1) > 1e-4:
@@ -157,9 +153,7 @@ def _arrival_cv(table: Table) -> float:
 def _prefix_hit(table: Table) -> float:
     hit = _number(table, "prefix_hit_frac", 0.0)
     if not 0 <= hit < 1:
-        raise FileError(
-            f"{table.field('prefix_hit_frac')} is {hit:g}. Write a share of at least 0 and below 1."
-        )
+        raise FileError(f"{table.field('prefix_hit_frac')} is {hit:g}. Write a share of at least 0 and below 1.")
     return hit
 
 

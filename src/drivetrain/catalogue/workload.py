@@ -20,8 +20,10 @@ class Workload:
 
     ``classes`` are representative (input, output) length pairs whose weighted means equal ``isl_mean`` and
     ``osl_mean``; quantile tables are kept beside them for the reader. ``arrival_cv`` is the coefficient of variation
-    of inter-arrival times (1 is Poisson); ``prefix_hit_frac`` the share of input tokens that an unlimited prefix cache would not
-    compute again; ``day_shape`` 24 hourly factors with mean 1. ``evidence`` is ``measured`` (from a trace) or ``assumed``.
+    of inter-arrival times (1 is Poisson); ``prefix_hit_frac`` the share of input tokens that an unlimited prefix
+    cache would not compute again; ``day_shape`` 24 hourly factors with mean 1. ``evidence`` is ``measured`` (from a
+    trace) or
+    ``assumed``.
     """
 
     name: str

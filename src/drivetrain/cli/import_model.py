@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ import typer
 from drivetrain.units import GIB, show
 
 
-class ImportFormat(str, Enum):
+class ImportFormat(StrEnum):
     """What to print: a table for people, JSON for programs, or the catalogue entry itself."""
 
     table = "table"
@@ -22,7 +22,7 @@ class ImportFormat(str, Enum):
 
 def import_command(
     path: Annotated[Path, typer.Argument(help="A Hugging Face config.json, or the folder that holds one.")],
-    format: Annotated[
+    format: Annotated[  # noqa: A002
         ImportFormat, typer.Option(help="table, json, or toml (the catalogue entry).")
     ] = ImportFormat.table,
     save: Annotated[Path | None, typer.Option(help="Write the catalogue entry here (a file, or a folder).")] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import typer
@@ -50,13 +51,12 @@ def main() -> None:
     """Run the command line; deliberate errors become one line on stderr and their exit code."""
     from drivetrain.errors import DrivetrainError
 
+    if hasattr(signal, "SIGPIPE"):  # a reader that has seen enough (| head) ends us quietly, as is usual
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         app()
     except DrivetrainError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(error.exit_code) from None
-    except BrokenPipeError:  # the reader of our pipe has seen enough
-        sys.stderr.close()
-        raise SystemExit(0) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -66,10 +66,11 @@ def plan_serve_command(
 ) -> None:  # fmt: skip
     """Find the cheapest way to serve a model's traffic within its targets, and what limits it.
 
-    Searches accelerators, layouts, engines, batch limits and replicas. The mean rate is what you give; replicas are sized
-    for the profile's busiest hour plus --headroom, cost and energy are averaged over the day.
+    Searches accelerators, layouts, engines, batch limits and replicas. The mean rate is what you give; replicas are
+    sized for the profile's busiest hour plus --headroom, cost and energy are averaged over the day.
 
-    [dim]drivetrain plan serve --model llama-3.1-70b --workload azure-2023-conv --rate 5 --slo "ttft_p95=2s,tpot_p95=50ms"[/dim]
+    [dim]drivetrain plan serve --model llama-3.1-70b --workload azure-2023-conv --rate 5 --slo
+    "ttft_p95=2s,tpot_p95=50ms"[/dim]
     """
     from drivetrain.scenario import ServeScenario
 
@@ -117,7 +118,8 @@ def predict_serve_command(
 ) -> None:  # fmt: skip
     """Evaluate one configuration: latency, throughput, memory, cost and energy of one replica.
 
-    [dim]drivetrain predict serve --model llama-3.1-8b --accelerator h100-sxm --layout tp1 --isl 1024 --osl 256 --concurrency 32[/dim]
+    [dim]drivetrain predict serve --model llama-3.1-8b --accelerator h100-sxm --layout tp1 --isl 1024 --osl 256
+    --concurrency 32[/dim]
     """
     from drivetrain.scenario import ServeScenario
 
@@ -152,7 +154,6 @@ def _emit(answer: dict[str, Any], rows: list[dict[str, Any]], output: Format) ->
 
 def _announce_compile() -> None:
     """Say once on a machine why the first answer takes longer."""
-    from drivetrain.cost.jit import cache_folder, compiled_before
+    from drivetrain.cost.jit import announce_with
 
-    if not compiled_before():
-        typer.echo(f"first run on this machine: compiling for some seconds, kept in {cache_folder()}", err=True)
+    announce_with(lambda text: typer.echo(text, err=True))

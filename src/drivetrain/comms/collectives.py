@@ -164,9 +164,7 @@ def _inner(op: Op, n: int, topology: Topology, coefficients: Coefficients) -> Li
     return sorted(_line(op, regime, n, rate) for regime in fit.regimes)
 
 
-def _outer(
-    op: Op, n: int, inner: int, topology: Topology, coefficients: Coefficients, merged: float
-) -> Lines:
+def _outer(op: Op, n: int, inner: int, topology: Topology, coefficients: Coefficients, merged: float) -> Lines:
     """Regimes among ``n`` domains, quickest first.
 
     After the inner reduce-scatter, or before the inner all-gather, a NIC carries ``1/inner`` of the tensor.

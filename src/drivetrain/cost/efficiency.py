@@ -1,8 +1,9 @@
 """Fitted coefficients: how much of a datasheet rate software reaches, and what it adds.
 
-Read from ``calibration/serving.toml`` (time) and ``power.toml``. Values are pooled: ``[base]`` holds for everything, ``[generation.X]``
-and ``[engine.Y]`` hold factors on single entries for one hardware generation or one engine family (shares stay at most 1),
-so an accelerator or engine that was never measured still gets a sound answer, at a lower evidence tier.
+Read from ``calibration/serving.toml`` (time) and ``power.toml``. Values are pooled: ``[base]`` holds for everything,
+``[generation.X]`` and ``[engine.Y]`` hold factors on single entries for one hardware generation or one engine family
+(shares stay at
+most 1), so an accelerator or engine that was never measured still gets a sound answer, at a lower evidence tier.
 """
 
 from __future__ import annotations
@@ -28,10 +29,13 @@ Tier = Literal["measured", "calibrated", "roofline", "assumed"]
 class Efficiency:
     """Coefficients of the step-time model; shares are of the datasheet rate and at most 1.
 
-    ``*_bandwidth`` and ``*_compute`` are the reachable shares by kind of operator; ``narrow_compute`` is a factor on the
-    compute shares where weights are multiplied in 8 or 4 bits, whose units are harder to keep fed. ``exposed`` is the share of the smaller of
-    an operator's two times that does not hide behind the larger: ``t = max(c, m) + exposed * min(c, m)``. ``kernel_s`` is
-    added per kernel, ``step_s`` per step, ``sequence_s`` per sequence in the step. ``network`` multiplies collectives.
+    ``*_bandwidth`` and ``*_compute`` are the reachable shares by kind of operator; ``narrow_compute`` is a factor on
+    the compute shares where weights are multiplied in 8 or 4 bits, whose units are harder to keep fed. ``exposed`` is
+    the
+    share of the smaller of an operator's two times that does not hide behind the larger: ``t = max(c, m) + exposed *
+    min(c, m)``.
+    ``kernel_s`` is added per kernel, ``step_s`` per step, ``sequence_s`` per sequence in the step. ``network``
+    multiplies collectives.
     """
 
     gemm_bandwidth: float

@@ -1,12 +1,13 @@
 """Compile once, keep the result, say so: numba with a cache folder that always works.
 
 The first call on a machine compiles for some seconds; the code is then kept beside the package, or in the user's cache
-folder where the install is read-only. ``announce`` is called before a compile that will take long.
+folder where the install is read-only: :func:`announce_with` lets an interface say so beforehand.
 """
 
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 import sys
 import tempfile
@@ -33,7 +34,16 @@ def cache_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="drivetrain-"))
 
 
-os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / f"numba-py{sys.version_info[0]}{sys.version_info[1]}"))
+def fingerprint() -> str:
+    """A name for the compiled modules' sources: numba looks at one file at a time, but they call each other."""
+    package = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256(f"{sys.version_info}".encode())
+    for module in ("arch/step.py", "cost/compiled.py", "cost/kernel.py", "serving/kernel.py", "serving/sweep.py"):
+        digest.update((package / module).read_bytes())
+    return digest.hexdigest()[:12]
+
+
+os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / f"numba-{fingerprint()}"))
 
 import numba  # noqa: E402 - reads NUMBA_CACHE_DIR at import
 
@@ -44,6 +54,21 @@ def jit(function: Callable[..., Any]) -> Any:  # noqa: ANN401 - numba's dispatch
 
 
 def compiled_before() -> bool:
-    """Whether this machine already holds compiled code of this Python and package."""
+    """Whether this machine already holds compiled code of this Python and these sources."""
     folder = Path(os.environ["NUMBA_CACHE_DIR"])
     return folder.is_dir() and any(folder.rglob("*.nbi"))
+
+
+_announcers: list[Callable[[str], None]] = []
+
+
+def announce_with(tell: Callable[[str], None]) -> None:
+    """Have ``tell`` say, once and only where it is so, that compiling will take some seconds."""
+    _announcers[:] = [tell]
+
+
+def ready() -> None:
+    """Call before the first use of compiled code."""
+    if _announcers and not compiled_before():
+        _announcers[0](f"first run on this machine: compiling for some seconds, kept in {cache_folder()}")
+    _announcers.clear()

@@ -154,7 +154,7 @@ def collective_time(op: Op, hardware: Hardware, layout: Layout, links: Coefficie
 
 def _merged(op: Op, n: int, hardware: Hardware, layout: Layout) -> float:
     """Copies that travel once between domains and are spread inside: distinct ranks over distinct domains visited."""
-    domains = n / min(n, hardware.topology.domain)
+    domains = max(1, n // hardware.topology.domain)
     top_k = op.expert_share * op.experts_local * layout.ep
     return 1.0 if domains <= 1 else collectives.distinct_places(n, top_k) / collectives.distinct_places(domains, top_k)
 

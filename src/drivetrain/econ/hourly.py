@@ -6,8 +6,8 @@ Owned (capital recovery factor ``CRF(r, L) = r / (1 - (1 + r)^-L)``, accelerator
     facility = k_dc * kW * CRF(r, L_dc)
     USD/h    = (capital + facility) / 8760 + kW * load * PUE * p_electricity
 
-Source: the total-cost-of-ownership form of AI cloud cost models; check against InferenceX's published hyperscaler figure
-for H100 in the tests.
+Source: the total-cost-of-ownership form of AI cloud cost models; check against InferenceX's published hyperscaler
+figure for H100 in the tests.
 """
 
 from __future__ import annotations

@@ -39,7 +39,8 @@ def hourly_price(
 ) -> HourlyPrice | None:
     """Price one accelerator-hour on ``basis`` or the nearest basis that has a price; ``None`` where nothing does.
 
-    ``watts`` is provisioned power (accelerator and host share) and ``usd_per_kwh`` electricity, which only owning needs.
+    ``watts`` is provisioned power (accelerator and host share) and ``usd_per_kwh`` electricity, which only owning
+    needs.
     """
     own = [p for p in prices if p.accelerator == accelerator]
     if basis == "own":

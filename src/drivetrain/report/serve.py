@@ -16,7 +16,13 @@ from drivetrain.units import number, show
 _WIDTH = 100
 _RESOURCE = {"hbm_bandwidth": "HBM bandwidth", "compute": "compute", "network": "interconnect", "overhead": "engine overhead",
              "kv_capacity": "KV-cache capacity", "hbm_capacity": "HBM capacity", "engine_overhead": "engine overhead"}  # fmt: skip
-_SHORT = {"hbm_bandwidth": "HBM", "compute": "compute", "network": "links", "overhead": "engine", "kv_capacity": "KV room"}
+_SHORT = {
+    "hbm_bandwidth": "HBM",
+    "compute": "compute",
+    "network": "links",
+    "overhead": "engine",
+    "kv_capacity": "KV room",
+}
 _TIER = {"measured": "measured", "calibrated": "calibrated on measurements", "roofline": "roofline, pooled coefficients",
          "assumed": "assumed"}  # fmt: skip
 
@@ -62,7 +68,9 @@ def print_plan(answer: dict[str, Any]) -> None:
         _limits(out, best, answer)
         out.print()
         _alternatives(out, answer)
-    searched = f"{answer['n_evaluated']:,} deployments evaluated in {number(answer['elapsed_s'])} s"
+    searched = (
+        f"{answer['n_evaluated']:,} deployments (replica counts included) evaluated in {number(answer['elapsed_s'])} s"
+    )
     unpriced = (
         f"; {len(answer['unpriced'])} accelerators have no price and are not ranked" if answer["unpriced"] else ""
     )
@@ -116,9 +124,10 @@ def _numbers(out: Console, f: dict[str, Any]) -> None:
     if f["usd_per_hour"] is not None:
         money += f", ${number(f['usd_per_hour'])}/h, {f['price_basis']}"
     out.print(f"cost      {money}")
-    out.print(
-        f"energy    {number(f['joules_per_output_token'])} J per output token, {show(f['power_w'], 'W')} at the wall"
-    )
+    grams = f["carbon_g_per_million_output_tokens"]
+    carbon = "" if grams is None else f", {number(grams)} g CO2e per million tokens"
+    joules = number(f["joules_per_output_token"])
+    out.print(f"energy    {joules} J per output token, {show(f['power_w'], 'W')} at the wall{carbon}")
     out.print(f"capacity  {number(f.get('output_tokens_per_s_capacity', f['output_tokens_per_s']))} output tok/s, "
               f"{number(f['tokens_per_s_per_user'])} tok/s per user, batch limit {f['max_concurrency']}, "
               f"step budget {f['max_batched_tokens']:,} tokens")  # fmt: skip
@@ -140,7 +149,7 @@ def _pictures(out: Console, f: dict[str, Any]) -> None:
 def _limits(out: Console, best: dict[str, Any], answer: dict[str, Any]) -> None:
     gains = [m for m in answer["marginals"] if m["capacity_gain_frac"] > 0.002]
     more = ", ".join(f"{_RESOURCE[m['resource']]} +{_percent(m['capacity_gain_frac'])}" for m in gains[:4]) or "nothing"
-    out.print(f"bottleneck  {_RESOURCE[best['bottleneck']]}; capacity gained from 10 % more of each resource: {more}")
+    out.print(f"bottleneck  {_RESOURCE[best['bottleneck']]} takes most of a step. Capacity from 10 % better: {more}")
     useful = [lever for lever in answer["levers"] if lever["gain_frac"] > 0.005]
     for lever in useful[:3]:
         note = "changes outputs, quality unknown" if lever["changes_output"] else "outputs unchanged"
@@ -192,11 +201,15 @@ def _operators(out: Console, title: str, rows: Sequence[dict[str, Any]]) -> None
 def _next(f: dict[str, Any], feasible: bool, scenario: dict[str, Any]) -> str:
     if not feasible:
         return "relax the target that is missed, or add --weights any"
-    requests = f"-w {scenario['workload']}" if scenario["workload"] else f"--isl {scenario['isl']:g} --osl {scenario['osl']:g}"
+    requests = (
+        f"-w {scenario['workload']}" if scenario["workload"] else f"--isl {scenario['isl']:g} --osl {scenario['osl']:g}"
+    )
+    slo = f' --slo "{scenario["slo"]}"' if scenario["slo"] else ""
     weights = "" if scenario["weights"] == "shipped" else f" --weights {f['weight_dtype']}"
     return (
         f"drivetrain predict serve -m {scenario['model']} {requests} -a {f['accelerator']} -l {f['layout']} "
-        f"-e {f['engine']}{weights} -r {number(f['rate_per_replica'])} --operators"
+        f"-e {f['engine']}{weights} --max-num-seqs {f['max_concurrency']} --max-batched-tokens {f['max_batched_tokens']} "
+        f"-r {number(f['rate_per_replica'])}{slo} --operators"
     )
 
 

@@ -51,8 +51,8 @@ class Deployment:
 class Memory:
     """Bytes on one accelerator: weights, workspace, overhead and cache sum to ``capacity``, what the engine may use.
 
-    ``cache`` is what remains for KV and state (negative when the rest alone does not fit); ``fits`` sequences are held at
-    once by the whole replica.
+    ``cache`` is what remains for KV and state (negative when the rest alone does not fit); ``fits`` sequences are
+    held at once by the whole replica.
     """
 
     weights: float
@@ -86,8 +86,8 @@ def memory(
 ) -> Memory:
     """Size the memory of one accelerator for sequences of size ``one`` and steps of ``budget`` tokens.
 
-    Resident tokens of a decoding sequence are spread over its life; N sequences need ``N m + 2 sigma sqrt(N)`` bytes with
-    m and sigma the mean and standard deviation of one, so the number that fits solves a quadratic.
+    Resident tokens of a decoding sequence are spread over its life; N sequences need ``N m + 2 sigma sqrt(N)`` bytes
+    with m and sigma the mean and standard deviation of one, so the number that fits solves a quadratic.
     """
     r = piece.resident
     capacity = hardware.memory_bytes * engine.memory_frac
@@ -103,7 +103,9 @@ def memory(
 
 @dataclass(frozen=True, slots=True)
 class SequenceBytes:
-    """Mean and standard deviation of a running sequence's cache and state, bytes on one accelerator, over its decode life."""
+    """Mean and standard deviation of a running sequence's cache and state, bytes on one accelerator, over its decode
+    life.
+    """
 
     mean: float
     sigma: float

@@ -1,17 +1,20 @@
 """Steady state of one replica under load, in machine code.
 
-The engine runs steps. A step decodes one token for each running sequence; with probability ``u`` it also carries prompt chunks.
+The engine runs steps. A step decodes one token for each running sequence; with probability ``u`` it also carries
+prompt chunks.
 From the view of one sequence among B others, with x prompt chunks arriving per step (Poisson)::
 
     u = 1 - exp(-x)                   share of steps with prefill;  k = x / u chunks in such a step
     t = (1 - u) t_decode + u t_mixed(k)                                  mean step = mean time per output token
     B = rate (osl - 1) t              Little's law;  x = rate * chunks * t
 
-which is solved for t from below (least fixed point). Waiting to be prefilled is an M/G/1 queue with Kingman's correction for
-burstiness plus the residual of the step under way; waiting for a slot is a many-server queue (Halfin-Whitt) over the
+which is solved for t from below (least fixed point). Waiting to be prefilled is an M/G/1 queue with Kingman's
+correction for burstiness plus the residual of the step under way; waiting for a slot is a many-server queue
+(Halfin-Whitt) over the
 sequences that fit. Percentiles: see :func:`_latency_quantile` and :func:`_fill_tpot`. Method: docs/method/serving.md.
 
-A replica of ``pp`` stages is ``pp`` lanes that each run their own steps on a share of the load; ``dp`` ranks of a lane step together.
+A replica of ``pp`` stages is ``pp`` lanes that each run their own steps on a share of the load; ``dp`` ranks of a
+lane step together.
 """
 
 from __future__ import annotations
@@ -51,8 +54,8 @@ def solve(
 ) -> None:  # fmt: skip
     """Fill ``out`` for a replica that receives ``rate`` requests/s.
 
-    ``others`` is the share of the load that a request sees besides itself: 1 for an open stream, (C-1)/C when C requests
-    circulate. ``want[metric, statistic]`` asks for percentiles beyond the means. ``decode_ctx[span]``,
+    ``others`` is the share of the load that a request sees besides itself: 1 for an open stream, (C-1)/C when C
+    requests circulate. ``want[metric, statistic]`` asks for percentiles beyond the means. ``decode_ctx[span]``,
     ``prefill_ctx[span, class]`` are contexts within each span. Unstable loads leave ``out[STABLE] = 0``.
     """
     n_classes = weight.shape[0]
@@ -296,8 +299,9 @@ def _fill_tpot(
 ) -> None:  # fmt: skip
     """Percentiles of TPOT over requests and of ITL over gaps.
 
-    A request's mean over osl - 1 steps varies with how many of them carried prefill (binomial, widened by burstiness) and with
-    the batch it met, which stays correlated over a request's life (0.736 of the variance remains after averaging a
+    A request's mean over osl - 1 steps varies with how many of them carried prefill (binomial, widened by burstiness)
+    and with the batch it met, which stays correlated over a request's life (0.736 of the variance remains after
+    averaging a
     process with exponential correlation over one correlation time). Normal, kept within the possible steps.
     """
     inverse = 0.0

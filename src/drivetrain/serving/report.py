@@ -16,8 +16,8 @@ _BOTTLENECK = {"weights": "hbm_bandwidth", "kv": "hbm_bandwidth", "activations":
 class Utilisation:
     """Where a step's time goes, averaged over plain and mixed steps as one output token meets them.
 
-    ``breakdown_s`` sums to the mean TPOT. ``mbu`` and ``mfu`` are bytes and FLOPs over what the datasheet could move and
-    compute in that time (dense rate of the weights' precision).
+    ``breakdown_s`` sums to the mean TPOT. ``mbu`` and ``mfu`` are bytes and FLOPs over what the datasheet could move
+    and compute in that time (dense rate of the weights' precision).
     """
 
     breakdown_s: dict[str, float]

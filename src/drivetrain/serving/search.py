@@ -1,7 +1,7 @@
 """Which deployments could serve a model, and what each is worth under one traffic.
 
-``layouts`` lists sensible cuts, ``candidates`` compiles them on every offered accelerator and engine, ``search`` hands all
-of them with their batch limits to the machine-code sweep and keeps what is best.
+``layouts`` lists sensible cuts, ``candidates`` compiles them on every offered accelerator and engine, ``search``
+hands all of them with their batch limits to the machine-code sweep and keeps what is best.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from drivetrain.arch.layout import Layout, layout_problem
 from drivetrain.catalogue.market import Engine
 from drivetrain.catalogue.model import Checkpoint, Model, MoE
+from drivetrain.cost import jit
 from drivetrain.cost.efficiency import collective_coefficients, efficiency
 from drivetrain.cost.hardware import Hardware
 from drivetrain.errors import BadInputError, LayoutError, UnsupportedError
@@ -56,7 +57,9 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Request stream to plan for: latencies hold at ``peak_rate``, money and energy are over ``mean_rate``; requests/s."""
+    """Request stream to plan for: latencies hold at ``peak_rate``, money and energy are over ``mean_rate``;
+    requests/s.
+    """
 
     lengths: Lengths
     mean_rate: float
@@ -76,7 +79,9 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All evaluations: ``rows`` have the columns of :mod:`drivetrain.serving.sweep`; ``jobs`` is indexed by its JOB column."""
+    """All evaluations: ``rows`` have the columns of :mod:`drivetrain.serving.sweep`; ``jobs`` is indexed by its JOB
+    column.
+    """
 
     jobs: tuple[Job, ...]
     rows: Floats
@@ -91,8 +96,8 @@ class Outcome:
 def layouts(model: Model, domain: int, most: int = MAX_REPLICA_ACCELERATORS) -> Iterator[Layout]:
     """Cuts of ``model`` worth trying where ``domain`` accelerators share fast links, at most ``most`` accelerators.
 
-    Tensor parallelism inside the domain, two to four pipeline stages, and for models with experts: experts spread over the tensor-
-    parallel ranks, or over data-parallel attention ranks.
+    Tensor parallelism inside the domain, two to four pipeline stages, and for models with experts: experts spread
+    over the tensor- parallel ranks, or over data-parallel attention ranks.
     """
     moe = any(isinstance(g.ffn, MoE) for g in model.layers)
     seen: set[Layout] = set()
@@ -124,9 +129,14 @@ def candidates(
     *,
     kv_dtype: str = "",
     only_layouts: Sequence[Layout] = (),
+    budget: float | None = None,
+    max_seqs: float | None = None,
     most: int = MAX_REPLICA_ACCELERATORS,
 ) -> tuple[list[Job], tuple[float, Job] | None]:
-    """Jobs for every combination that can run and fits; and, of those that do not fit, the one that misses by least."""
+    """Jobs for every combination that can run and fits; and, of those that do not fit, the one that misses by least.
+
+    ``budget`` and ``max_seqs`` fix the tokens and sequences of a step instead of trying several.
+    """
     cuts: dict[tuple[str, Layout], tuple[Cut, SequenceBytes]] = {}
     jobs: list[Job] = []
     nearest: tuple[float, Job] | None = None
@@ -143,22 +153,26 @@ def candidates(
                     if not runs(engine, offer, checkpoint):
                         continue
                     eff = efficiency(engine.family, offer.hardware.generation)
-                    sized = [(b, memory(piece, offer.hardware, engine, eff, one, b)) for b in _budgets(engine, offer.hardware, lengths)]
+                    sized = [
+                        (b, memory(piece, offer.hardware, engine, eff, one, b))
+                        for b in ([budget] if budget else _budgets(engine, offer.hardware, lengths))
+                    ]
                     fitting = [(b, m) for b, m in sized if m.fits >= 1]
                     try:
-                        deployment = deploy(
-                            piece, offer.hardware, engine, eff, collective_coefficients(engine.family)
-                        )
+                        deployment = deploy(piece, offer.hardware, engine, eff, collective_coefficients(engine.family))
                     except (LayoutError, UnsupportedError):
                         continue
                     if not fitting:
-                        budget, room = sized[0]
-                        missing = Job(offer, deployment, room, budget, 0.0)
+                        missing = Job(offer, deployment, sized[0][1], sized[0][0], 0.0)
+                        room = missing.memory
                         if nearest is None or room.sequence_bytes - room.cache < nearest[0]:
                             nearest = (room.sequence_bytes - room.cache, missing)
                         continue
-                    for budget, room in fitting:
-                        jobs += [Job(offer, deployment, room, budget, n) for n in _limits(engine, room)]
+                    for tokens, room in fitting:
+                        jobs += [
+                            Job(offer, deployment, room, tokens, n)
+                            for n in ([min(max_seqs, room.fits)] if max_seqs else _limits(engine, room))
+                        ]
     return jobs, nearest
 
 
@@ -170,7 +184,7 @@ def runs(engine: Engine, offer: Offer, checkpoint: Checkpoint) -> bool:
 
 
 def search(jobs: Sequence[Job], traffic: Traffic, targets: Iterable[Target], *, pue: float, max_accelerators: float,
-           nearest: tuple[float, Job] | None = None) -> Outcome:  # fmt: skip
+           nearest: tuple[float, Job] | None = None, mean_energy: bool = False) -> Outcome:  # fmt: skip
     """Evaluate all jobs under ``traffic``; rows that meet ``targets`` at the peak are marked."""
     if not jobs:
         return Outcome((), np.empty((0, sw.N_COLUMNS)), nearest)
@@ -181,12 +195,13 @@ def search(jobs: Sequence[Job], traffic: Traffic, targets: Iterable[Target], *, 
     for target in targets:
         at = METRICS.index(target.metric), STATISTICS.index(target.statistic)
         limits[at], want[at] = target.limit_s, True
+    jit.ready()
     packed = _pack(jobs, traffic.lengths)
     rows = np.empty((len(jobs) * sw.ROWS_PER_JOB, sw.N_COLUMNS))
     n = traffic.lengths
     count = sw.sweep(
         *packed, n.weight, n.isl, n.osl, n.computed, n.arrival_cv2, _job_rows(jobs), traffic.peak_rate,
-        traffic.mean_rate, limits, want, pue, float(max_accelerators), rows,
+        traffic.mean_rate, limits, want, pue, float(max_accelerators), mean_energy, rows,
     )  # fmt: skip
     return Outcome(tuple(jobs), rows[:count], nearest)
 

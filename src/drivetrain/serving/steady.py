@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.arch.step import Step
+from drivetrain.cost import jit
 from drivetrain.cost.roofline import StepTime, step_time
 from drivetrain.errors import BadInputError
 from drivetrain.serving import kernel
@@ -83,6 +84,7 @@ class Prepared:
 
 def prepare(deployment: Deployment, lengths: Lengths, budget: float, max_seqs: float = np.inf) -> Prepared:
     """Size the memory and reduce the workload for ``deployment``; ``max_seqs`` caps what memory would allow."""
+    jit.ready()
     one = sequence_bytes(deployment.cut, lengths)
     room = memory(deployment.cut, deployment.hardware, deployment.engine, deployment.efficiency, one, budget)
     limit = min(max_seqs, room.fits)

@@ -1,8 +1,8 @@
 """Evaluate many deployments under one traffic, in machine code.
 
-A *job* is a deployment with its batch limits, priced. For each job the sweep looks for the fewest replicas that keep the
-targets at the peak (latency falls with replicas, so doubling and bisection find it), evaluates some more for the trade-off
-between cost and speed, and writes one row per evaluation.
+A *job* is a deployment with its batch limits, priced. For each job the sweep looks for the fewest replicas that keep
+the targets at the peak (latency falls with replicas, so doubling and bisection find it), evaluates some more for the
+trade-off between cost and speed, and writes one row per evaluation.
 """
 
 from __future__ import annotations
@@ -13,7 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.cost.jit import jit
-from drivetrain.serving.kernel import E2E, IN_SYSTEM, LATENCY, N_OUT, N_SCALARS, POWER_W, QUEUE_S, STABLE, TPOT, TTFT, solve
+from drivetrain.serving.kernel import (
+    E2E,
+    IN_SYSTEM,
+    LATENCY,
+    N_OUT,
+    N_SCALARS,
+    POWER_W,
+    QUEUE_S,
+    STABLE,
+    TPOT,
+    TTFT,
+    solve,
+)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -37,12 +49,14 @@ def sweep(
     spans: Floats, decode_ctx: Floats, prefill_ctx: Floats,
     weight: Floats, isl: Floats, osl: Floats, computed: Floats, arrival_cv2: float,
     jobs: Floats, peak_rate: float, mean_rate: float, limits: Floats, want: NDArray[np.bool_],
-    pue: float, max_accelerators: float, rows: Floats,
+    pue: float, max_accelerators: float, mean_energy: bool, rows: Floats,
 ) -> int:  # fmt: skip
     """Fill ``rows`` (at least ``ROWS_PER_JOB`` a job); the number of rows written.
 
-    ``limits[metric, statistic]`` are the targets in seconds (inf where none). ``MEETS`` is 1 where the row is stable and within
-    them at ``peak_rate``; cost and energy are per output token at ``mean_rate``.
+    ``limits[metric, statistic]`` are the targets in seconds (inf where none). ``MEETS`` is 1 where the row is stable
+    and within them at ``peak_rate``; cost is per output token at ``mean_rate``, and so is energy where
+    ``mean_energy`` asks for
+    it (a second solution each); otherwise energy is at the peak.
     """
     out = np.empty(N_OUT)
     unwanted = np.zeros((4, 5), dtype=np.bool_)
@@ -97,7 +111,7 @@ def sweep(
         # energy is drawn over a mean day, not at the peak: solve again at the mean load
         for k in range(first_row, n_rows):
             row = rows[k]
-            if row[MEETS] == 1.0:
+            if mean_energy and row[MEETS] == 1.0:
                 solve(o, c, d, spans[ctx], weight, isl, osl, computed, decode_ctx[ctx], prefill_ctx[ctx],
                       mean_rate / row[REPLICAS], arrival_cv2, 1.0, unwanted, out)  # fmt: skip
                 row[WALL_W] = row[ACCELERATORS] * (out[POWER_W] + d[HOST_W]) * pue

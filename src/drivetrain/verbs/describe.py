@@ -25,8 +25,8 @@ def describe(
 ) -> dict[str, Any]:
     """Fields of one configuration. ``state`` is a replica at the load that latencies are quoted for.
 
-    ``mean_rate`` is the whole fleet's mean load in requests/s (money and energy are over it); ``capacity`` the most a replica can take
-    within the targets, in requests/s.
+    ``mean_rate`` is the whole fleet's mean load in requests/s (money and energy are over it); ``capacity`` the most a
+    replica can take within the targets, in requests/s.
     """
     d = prepared.deployment
     cut = d.cut

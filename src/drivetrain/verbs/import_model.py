@@ -12,7 +12,9 @@ from drivetrain.catalogue.read_model import write_model
 
 
 def import_model(path: str | Path) -> dict[str, Any]:
-    """Read a config.json (or its folder) and count: parameters, cache and state bytes, weight bytes, and ``entry``,
+    """Read a config.json (or its folder) and count.
+
+    Parameters, cache and state bytes, weight bytes, and ``entry``,
     the text of a catalogue TOML file.
 
     Raises :class:`~drivetrain.errors.FileError` and :class:`~drivetrain.errors.UnsupportedError` as the import does.

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain import __version__
+from drivetrain.arch.layout import Layout
 from drivetrain.catalogue.model import Checkpoint
 from drivetrain.errors import DoesNotFitError, UnsupportedError
 from drivetrain.scenario import ServeScenario
@@ -28,14 +29,17 @@ CATALOGUE_DATE = "2026.11"
 _OBJECTIVE_COLUMN = {"cost": sw.USD_PER_HOUR, "energy": sw.JOULES_PER_TOKEN, "accelerators": sw.ACCELERATORS}
 _PARETO_POINTS = 24
 _PARETO_FLOOR = 0.01
-_AS_CLOSE = 1.02
+_AS_CLOSE = 1.1
+_AS_FAST = 1.1
+_TYPICAL_TOKENS = 100.0
 
 
 def plan_serve(**choices: Any) -> dict[str, Any]:  # noqa: ANN401 - the fields of ServeScenario
     """Plan the serving of a model; keywords are the fields of :class:`~drivetrain.scenario.ServeScenario`.
 
-    Returns the object of the contract: ``feasible``, ``verdict``, ``best``, ``by_accelerator``, ``pareto``, ``levers``, ``marginals``,
-    ``closest_miss``, ``unpriced``, ``n_evaluated``, ``elapsed_s``, ``assumptions``, ``sources``, ``meta``.
+    Returns the object of the contract: ``feasible``, ``verdict``, ``best``, ``by_accelerator``, ``pareto``,
+    ``levers``, ``marginals``, ``closest_miss``, ``unpriced``, ``n_evaluated``, ``elapsed_s``, ``assumptions``,
+    ``sources``, ``meta``.
     """
     return plan(ServeScenario(**choices))
 
@@ -93,24 +97,25 @@ def _search(
     *,
     offers: Sequence[Offer] = (),
     checkpoints: Sequence[Checkpoint] = (),
+    only_layouts: Sequence[Layout] = (),
     kv_dtype: str | None = None,
 ) -> Outcome:
     """Search the resolved space, or a part of it."""
     jobs, nearest = candidates(
         resolved.model, checkpoints or resolved.checkpoints, offers or resolved.offers, resolved.engines, resolved.lengths,
-        kv_dtype=resolved.kv_dtype if kv_dtype is None else kv_dtype, only_layouts=resolved.layouts,
+        kv_dtype=resolved.kv_dtype if kv_dtype is None else kv_dtype, only_layouts=only_layouts or resolved.layouts,
+        budget=resolved.scenario.max_batched_tokens, max_seqs=resolved.scenario.max_num_seqs,
     )  # fmt: skip
-    jobs = [job for job in jobs if _within(resolved.scenario, job)]
     if not jobs:
         _explain_nothing(resolved, nearest)
-    return search(jobs, traffic, targets, pue=resolved.pue, max_accelerators=resolved.scenario.max_accelerators)
-
-
-def _within(scenario: ServeScenario, job: Job) -> bool:
-    """Whether the user's own batch limits allow this job."""
-    if scenario.max_batched_tokens is not None and job.budget > scenario.max_batched_tokens:
-        return False
-    return scenario.max_num_seqs is None or job.max_seqs <= scenario.max_num_seqs
+    return search(
+        jobs,
+        traffic,
+        targets,
+        pue=resolved.pue,
+        max_accelerators=resolved.scenario.max_accelerators,
+        mean_energy=resolved.scenario.objective == "energy",
+    )
 
 
 def _explain_nothing(resolved: Resolved, nearest: tuple[float, Job] | None) -> None:
@@ -183,13 +188,15 @@ def _rank(outcome: Outcome, objective: str) -> list[int]:
     meets = np.flatnonzero(rows[:, sw.MEETS] == 1.0)
     if objective == "cost":
         meets = meets[np.isfinite(rows[meets, sw.USD_PER_HOUR])]
+    usd = np.nan_to_num(rows[meets, sw.USD_PER_HOUR], nan=np.inf)
     if objective == "latency":
-        score = rows[meets, sw.TTFT_MEAN] + 100.0 * rows[meets, sw.TPOT_MEAN]
+        score = rows[meets, sw.TTFT_MEAN] + _TYPICAL_TOKENS * rows[meets, sw.TPOT_MEAN]
+        # beyond a few percent, speed is bought with whole fleets: among the about fastest the smallest wins
+        score = np.floor(np.log(score / score.min(initial=np.inf)) / np.log(_AS_FAST))
     else:
         score = rows[meets, _OBJECTIVE_COLUMN[objective]]
-    usd = np.nan_to_num(rows[meets, sw.USD_PER_HOUR], nan=np.inf)
-    # ties: cheaper, then more slack in the targets, then order of the search (simpler layouts first)
-    order = np.lexsort((rows[meets, sw.VIOLATION], usd, np.round(score, 9)))
+    # ties: cheaper, then fewer, then more slack in the targets, then order of the search (simpler layouts first)
+    order = np.lexsort((rows[meets, sw.VIOLATION], rows[meets, sw.ACCELERATORS], usd, np.round(score, 9)))
     return [int(i) for i in meets[order]]
 
 
@@ -253,25 +260,27 @@ def _busiest(rows: NDArray[np.float64]) -> float:
 
 
 def _levers(resolved: Resolved, traffic: Traffic, targets: tuple[Target, ...], chosen: _Chosen) -> list[dict[str, Any]]:
-    """What other choices would gain on the same accelerator, each planned again; best first.
+    """What other choices would gain on the same accelerator and layout, each alone, batch limits chosen again; best
+    first.
 
-    ``gain_frac`` is the relative fall of the cost per output token at full load, so that it does not hide behind whole replicas.
+    ``gain_frac`` is the relative fall of the cost per output token at full load, so that it does not hide behind
+    whole replicas.
     """
-    offer, shipped = chosen.job.offer, chosen.fields["weight_dtype"]
+    offer, shipped, kv = chosen.job.offer, chosen.fields["weight_dtype"], chosen.fields["kv_dtype"]
+    layout = chosen.job.deployment.cut.layout
     base = chosen.capacity / chosen.job.deployment.cut.layout.n_accelerators
     trials: list[tuple[str, bool, dict[str, Any]]] = []
     trials += [
-        (f"weights={c.weight_dtype}", True, {"checkpoints": (c,)})
+        (f"weights={c.weight_dtype}", True, {"checkpoints": (c,), "kv_dtype": kv})
         for c in resolved.model.checkpoints
         if c.weight_dtype != shipped
     ]
-    kv = chosen.fields["kv_dtype"]
     if kv in ("bf16", "fp16"):
         trials.append(("kv_dtype=fp8", True, {"kv_dtype": "fp8"}))
     found: dict[str, dict[str, Any]] = {}
     for lever, changes_output, changes in trials:
         try:
-            outcome = _search(resolved, traffic, targets, offers=(offer,), **changes)
+            outcome = _search(resolved, traffic, targets, offers=(offer,), only_layouts=(layout,), **changes)
         except (DoesNotFitError, UnsupportedError):
             continue
         gain = _capacity_gain(resolved, outcome, traffic, targets, base)

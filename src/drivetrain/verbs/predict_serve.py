@@ -26,8 +26,8 @@ from drivetrain.verbs.resolve import Resolved, resolve
 def predict_serve(*, operators: bool = False, **choices: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of ServeScenario
     """Evaluate one configuration; keywords are the fields of :class:`~drivetrain.scenario.ServeScenario`.
 
-    Exactly one accelerator and layout are needed, and either ``rate`` (open stream into one replica) or ``concurrency`` (closed
-    loop). With ``operators`` the answer lists every operator of the plain and the mixed step.
+    Exactly one accelerator and layout are needed, and either ``rate`` (open stream into one replica) or
+    ``concurrency`` (closed loop). With ``operators`` the answer lists every operator of the plain and the mixed step.
     """
     return predict(ServeScenario(**choices), operators=operators)
 

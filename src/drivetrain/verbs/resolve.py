@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from drivetrain.arch.layout import Layout, check_layout, parse_layout
 from drivetrain.catalogue import loader
+from drivetrain.catalogue.fact import Fact
 from drivetrain.catalogue.hardware import Accelerator, Server
 from drivetrain.catalogue.market import Engine
 from drivetrain.catalogue.model import Checkpoint, Model
@@ -66,7 +67,7 @@ def resolve(scenario: ServeScenario) -> Resolved:
     economics = loader.economics()
     accelerators = _accelerators(scenario.accelerators)
     servers = _servers()
-    host_load = economics["server_load_frac"].mid.value
+    host_load = economics["server_load_frac"].mid
     prices = list(loader.load_all("prices").values())
     kwh = region.usd_per_kwh if region.usd_per_kwh is not None else economics["electricity_usd_per_kwh"].mid.value
     priced: dict[str, HourlyPrice] = {}
@@ -77,7 +78,7 @@ def resolve(scenario: ServeScenario) -> Resolved:
         price = hourly_price(accelerator.name, scenario.pricing, prices, economics, accelerator.tdp_w + host_w, kwh)
         if price is not None:
             priced[accelerator.name] = price
-        offers.append(_offer(accelerator, server, host_w * host_load, price))
+        offers.append(_offer(accelerator, server, host_w * host_load.value, price))
     return Resolved(
         scenario=scenario,
         model=model,
@@ -92,7 +93,7 @@ def resolve(scenario: ServeScenario) -> Resolved:
         layouts=layouts,
         pue=economics["pue"].mid.value,
         carbon_g_per_kwh=region.carbon_g_per_kwh,
-        assumptions=_assumptions(scenario, workload, hit, economics["pue"].mid.value, host_load),
+        assumptions=_assumptions(scenario, workload, hit, economics["pue"].mid, host_load),
         sources=_sources(model, workload, accelerators, priced),
     )
 
@@ -178,7 +179,7 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 def _assumptions(
-    scenario: ServeScenario, workload: Workload, hit: float, pue: float, host_load: float
+    scenario: ServeScenario, workload: Workload, hit: float, pue: Fact, host_load: Fact
 ) -> tuple[Assumption, ...]:
     user = "your choice"
     default = "default"
@@ -193,8 +194,8 @@ def _assumptions(
         Assumption("prefix_cache_hit_frac", hit, workload.source if scenario.prefix_hit is None else user),
         Assumption("weights", scenario.weights, default if scenario.weights == "shipped" else user),
         Assumption("pricing", scenario.pricing, default if scenario.pricing == "reserved" else user),
-        Assumption("pue", pue, "catalogue economics: pue"),
-        Assumption("host power, share of nameplate", host_load, "catalogue economics: server_load_frac"),
+        Assumption("pue", pue.value, f"{pue.source}, {pue.seen}"),
+        Assumption("host power, share of nameplate", host_load.value, f"{host_load.source}, {host_load.seen}"),
     ]
     if scenario.rate is not None:
         found[3:3] = [

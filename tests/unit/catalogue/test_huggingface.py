@@ -110,7 +110,13 @@ def test_nested_configuration_takes_the_class_defaults():
 
 
 def test_gemma3_takes_what_google_leaves_out():
-    text = {"model_type": "gemma3_text", "hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 34, "sliding_window": 1024}
+    text = {
+        "model_type": "gemma3_text",
+        "hidden_size": 2560,
+        "intermediate_size": 10240,
+        "num_hidden_layers": 34,
+        "sliding_window": 1024,
+    }
     model = model_from_config({"model_type": "gemma3", "text_config": text}, "x")
     assert (model.vocab, model.tied_embeddings) == (262208, True)
     assert count(model).total == 3_880_263_168
@@ -127,7 +133,10 @@ def test_sliding_windows_add_no_cache_and_recurrences_keep_state():
 
 def test_wrapped_twice_and_named_by_the_wrapper():
     inner = EXACT["qwen2.5-7b"][1] | {"model_type": "qwen2_5_omni_text"}
-    wrapped = {"model_type": "qwen2_5_omni", "thinker_config": {"model_type": "qwen2_5_omni_thinker", "text_config": inner}}
+    wrapped = {
+        "model_type": "qwen2_5_omni",
+        "thinker_config": {"model_type": "qwen2_5_omni_thinker", "text_config": inner},
+    }
     assert count(model_from_config(wrapped, "x")).total == 7_615_616_512
 
 

@@ -9,7 +9,14 @@ import pytest
 from drivetrain.catalogue.huggingface import import_config, model_from_config
 from drivetrain.errors import FileError, UnsupportedError
 
-GOOD = {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128, "vocab_size": 100}
+GOOD = {
+    "model_type": "llama",
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 128,
+    "vocab_size": 100,
+}
 
 
 @pytest.mark.parametrize("text", ['{"a":', "[]", "null", "3", "\x00\x01", "", "[" * 100_000, "{}"])
@@ -26,7 +33,9 @@ def test_missing_file_and_empty_folder(tmp_path):
         import_config(tmp_path)
 
 
-@pytest.mark.parametrize("field", ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size"])
+@pytest.mark.parametrize(
+    "field", ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size"]
+)
 def test_a_missing_required_field_is_named(field):
     with pytest.raises(FileError, match=field):
         model_from_config({k: v for k, v in GOOD.items() if k != field}, "x")
@@ -50,7 +59,8 @@ def test_absurd_values_name_their_field(field, value):
         ({"tie_word_embeddings": "yes"}, "tie_word_embeddings"),
         ({"quantization_config": "fp8"}, "quantization_config"),
         ({"model_type": ["llama"]}, "model_type"),
-        ({"model_type": "mixtral", "num_key_value_heads": 4, "num_local_experts": 4, "num_experts_per_tok": 8}, "8 experts per token"),
+        ({"model_type": "mixtral", "num_key_value_heads": 4, "num_local_experts": 4, "num_experts_per_tok": 8},
+            "8 experts per token"),
         ({"model_type": "nemotron_h", "hybrid_override_pattern": "MX"}, "hybrid_override_pattern"),
         ({"model_type": "nemotron-nas", "block_configs": [1, 2]}, "block_configs"),
         ({"model_type": "gemma3n", "intermediate_size": ["a", "b"], "num_key_value_heads": 2}, "cannot read"),
@@ -94,13 +104,18 @@ def test_draft_heads_and_unknown_quantisation():
         model_from_config(GOOD | {"quantization_config": {"quant_method": "zip"}}, "x")
 
 
-@pytest.mark.parametrize("field", [*GOOD, "num_key_value_heads", "head_dim", "layer_types", "sliding_window", "text_config", "architectures",
-                                   "torch_dtype", "quantization_config", "max_position_embeddings", "rope_scaling"])  # fmt: skip
-@pytest.mark.parametrize("value", [None, True, -1, 0, 7, 1.5, float("nan"), float("inf"), "x", [], [None], {}, {"a": 1}])
+@pytest.mark.parametrize("field", [*GOOD, "num_key_value_heads", "head_dim", "layer_types", "sliding_window",
+    "text_config", "architectures",
+                                   "torch_dtype", "quantization_config", "max_position_embeddings",
+                                   "rope_scaling"])  # fmt: skip
+@pytest.mark.parametrize("value", [None, True, -1, 0, 7, 1.5, float("nan"), float("inf"), "x", [], [None], {"a": 1}])
 def test_any_value_anywhere_gives_a_model_or_a_clear_error(tmp_path, field, value):
     path = tmp_path / "config.json"
     path.write_text(json.dumps(GOOD | {field: value}))
     try:
         import_config(path)
     except (FileError, UnsupportedError) as error:
-        assert 20 < len(str(error)) < 1200
+        said = str(error)
+    else:
+        said = "a model was made of it"
+    assert 20 < len(said) < 1200

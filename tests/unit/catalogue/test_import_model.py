@@ -36,7 +36,10 @@ def test_the_verb_prints_what_the_contract_names(config):
     json.dumps(found)
 
 
-@pytest.mark.parametrize(("format_", "says"), [("table", "140,630,071,296"), ("json", '"total_params": 140630071296'), ("toml", "[[layers]]")])
+@pytest.mark.parametrize(
+    ("format_", "says"),
+    [("table", "140,630,071,296"), ("json", '"total_params": 140630071296'), ("toml", "[[layers]]")],
+)
 def test_the_command_prints_three_ways(config, format_, says):
     result = CliRunner().invoke(app, [str(config), "--format", format_])
     assert result.exit_code == 0

@@ -11,12 +11,16 @@ from drivetrain.catalogue.huggingface import import_config, model_from_config
 
 DENSE = EXACT["tinyllama"][1]
 MOE = EXACT["qwen1.5-moe-a2.7b"][1]
-CT4 = {"group_0": {"targets": ["Linear"], "weights": {"num_bits": 4, "type": "int", "group_size": 32, "strategy": "group"}}}
+CT4 = {
+    "group_0": {"targets": ["Linear"], "weights": {"num_bits": 4, "type": "int", "group_size": 32, "strategy": "group"}}
+}
 
 
 def parts(quantization, config=DENSE):
     checkpoint = model_from_config(config | {"quantization_config": quantization}, "x").checkpoints[0]
-    return checkpoint.weight_dtype, {p: checkpoint.dtype_of(p) for p in ("attention", "ffn", "experts", "shared_experts", "lm_head", "router")}
+    return checkpoint.weight_dtype, {
+        p: checkpoint.dtype_of(p) for p in ("attention", "ffn", "experts", "shared_experts", "lm_head", "router")
+    }
 
 
 @pytest.mark.parametrize(
@@ -46,7 +50,14 @@ def test_dialects(quantization, dtype):
 def test_exceptions_by_pattern_leave_those_parts_alone():
     ignore = ["lm_head", r"re:.*self_attn.*", r"re:.*shared_expert\..*", r"re:.*mlp\.(gate|up|gate_up|down)_proj.*"]
     _, found = parts({"quant_method": "compressed-tensors", "config_groups": CT4, "ignore": ignore}, MOE)
-    assert found == {"attention": "bf16", "ffn": "bf16", "experts": "int4", "shared_experts": "bf16", "lm_head": "bf16", "router": "bf16"}
+    assert found == {
+        "attention": "bf16",
+        "ffn": "bf16",
+        "experts": "int4",
+        "shared_experts": "bf16",
+        "lm_head": "bf16",
+        "router": "bf16",
+    }
 
 
 def test_exceptions_for_a_few_layers_leave_the_part_quantised():
@@ -58,7 +69,10 @@ def test_exceptions_for_a_few_layers_leave_the_part_quantised():
 
 def test_separate_file_with_cache_precision(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(DENSE))
-    side = {"producer": {"name": "modelopt"}, "quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8", "exclude_modules": ["lm_head"]}}
+    side = {
+        "producer": {"name": "modelopt"},
+        "quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8", "exclude_modules": ["lm_head"]},
+    }
     (tmp_path / "hf_quant_config.json").write_text(json.dumps(side))
     checkpoint = import_config(tmp_path).checkpoints[0]
     assert (checkpoint.weight_dtype, checkpoint.kv_dtype, checkpoint.source) == ("fp8", "fp8", "hf_quant_config.json")
@@ -72,5 +86,7 @@ def test_name_says_what_the_file_does_not():
 
 def test_cache_scheme_and_base_precision():
     quantization = {"quant_method": "fp8", "kv_cache_scheme": {"num_bits": 8, "type": "float"}}
-    checkpoint = model_from_config(DENSE | {"torch_dtype": "float16", "quantization_config": quantization}, "x").checkpoints[0]
+    checkpoint = model_from_config(
+        DENSE | {"torch_dtype": "float16", "quantization_config": quantization}, "x"
+    ).checkpoints[0]
     assert (checkpoint.kv_dtype, checkpoint.dtype_of("norm")) == ("fp8", "fp16")

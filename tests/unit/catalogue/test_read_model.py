@@ -26,8 +26,10 @@ from drivetrain.errors import FileError
 sizes = st.integers(1, 10**6)
 indexers = st.none() | st.builds(Indexer, sizes, sizes, sizes)
 attentions = st.builds(
-    Attention, sizes, sizes, sizes, sizes, window=st.none() | sizes, q_bias=st.booleans(), qk_norm=st.sampled_from(["none", "head", "full"]),
-    q_lora_rank=st.none() | sizes, compress=sizes, indexer=indexers, extra_params=st.integers(0, 10**9), kv_tied=st.booleans(),
+    Attention, sizes, sizes, sizes, sizes, window=st.none() | sizes, q_bias=st.booleans(),
+    qk_norm=st.sampled_from(["none", "head", "full"]),
+    q_lora_rank=st.none() | sizes, compress=sizes, indexer=indexers, extra_params=st.integers(0, 10**9),
+    kv_tied=st.booleans(),
 )  # fmt: skip
 latents = st.builds(LatentAttention, sizes, st.none() | sizes, sizes, sizes, sizes, sizes, indexer=indexers)
 recurrents = st.builds(
@@ -36,17 +38,22 @@ recurrents = st.builds(
 )  # fmt: skip
 mixers = st.none() | attentions | latents | recurrents
 ffns = st.none() | st.builds(Dense, sizes, st.booleans(), st.booleans()) | st.builds(
-    MoE, sizes, sizes, sizes, shared_intermediate=st.integers(0, 99), latent_hidden=st.none() | sizes, zero_experts=st.integers(0, 9)
+    MoE, sizes, sizes, sizes, shared_intermediate=st.integers(0, 99), latent_hidden=st.none() | sizes,
+    zero_experts=st.integers(0, 9)
 )  # fmt: skip
 layers = st.lists(
-    st.builds(LayerGroup, sizes, mixers, ffns, st.integers(0, 9), st.integers(0, 9), mixers, st.text(max_size=8)), min_size=1, max_size=3
+    st.builds(LayerGroup, sizes, mixers, ffns, st.integers(0, 9), st.integers(0, 9), mixers, st.text(max_size=8)),
+    min_size=1,
+    max_size=3,
 ).map(tuple)
 dtypes = st.dictionaries(st.sampled_from(["default", "attention", "experts"]), st.sampled_from(["bf16", "fp8"]))
 models = st.builds(
-    Model, st.text(min_size=1), st.lists(st.text(), max_size=2).map(tuple), st.text(), sizes, sizes, layers, st.booleans(), sizes,
+    Model, st.text(min_size=1), st.lists(st.text(), max_size=2).map(tuple), st.text(), sizes, sizes, layers,
+    st.booleans(), sizes,
     st.lists(st.builds(Checkpoint, st.text(), st.text(), dtypes, st.text(), st.text()), max_size=2).map(tuple),
     embedding_params=st.integers(-(10**9), 10**9), mtp=layers | st.just(()),
-    published=st.builds(Published, st.none() | st.floats(1, 1e13), st.none() | st.floats(1, 1e13), st.floats(0, 1), st.text()),
+    published=st.builds(Published, st.none() | st.floats(1, 1e13), st.none() | st.floats(1, 1e13), st.floats(0,
+        1), st.text()),
     notes=st.text(), active_embeddings=st.sampled_from(["all", "head", "none"]),
 )  # fmt: skip
 
@@ -82,7 +89,9 @@ ffn = { intermediate = 64 }
         ("n_heads = 4", "n_headz = 4", "n_headz"),
         ("count = 2", "count = 0", "at least 1"),
         ("ffn = {", "moe = { n_experts = 4, top_k = 2, intermediate = 8 }\nffn = {", "second ffn"),
-        ("[[layers]]\ncount = 2", "[[checkpoints]]\nname = 'a'\nweight_dtype = 'fp8'\ndtypes = { attn = 'fp8' }\n[[layers]]\ncount = 2", "attn"),
+        ("[[layers]]\ncount = 2",
+            "[[checkpoints]]\nname = 'a'\nweight_dtype = 'fp8'\ndtypes = { attn = 'fp8' }\n[[layers]]\ncount = 2",
+            "attn"),
         ("aliases = []", "aliases = [1]", "list of strings"),
         ("tied_embeddings = false", "tied_embeddings = 0", "true or false"),
     ],

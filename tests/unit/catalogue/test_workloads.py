@@ -133,9 +133,7 @@ def test_shipped_profile_is_what_the_traces_give(name, derive, derived):
         elif key in ("isl", "osl", "arrivals"):
             assert fresh[key] == pytest.approx(value, rel=1e-3)
         elif key == "prefix_lru":
-            assert [row["hit_frac"] for row in fresh[key]] == pytest.approx(
-                [row["hit_frac"] for row in value]
-            )
+            assert [row["hit_frac"] for row in fresh[key]] == pytest.approx([row["hit_frac"] for row in value])
         elif isinstance(value, (float, dict)) or key == "day_shape":
             assert fresh[key] == pytest.approx(value, abs=2e-3)
         else:
@@ -159,9 +157,7 @@ def test_classes_against_every_request(name, derived):
     }
     for key, (ours, theirs, bound) in moments.items():
         assert ours == pytest.approx(theirs, rel=bound), key
-        assert key in ("isl", "osl", "isl_osl") or ours <= theirs * (1 + 1e-4), (
-            "classes can only lose variance"
-        )
+        assert key in ("isl", "osl", "isl_osl") or ours <= theirs * (1 + 1e-4), "classes can only lose variance"
 
 
 @pytest.mark.parametrize("name", sorted(MEASURED))
@@ -217,9 +213,7 @@ def good():
 
 
 def test_a_file_of_ones_own_needs_little():
-    record = read_workload(
-        {k: v for k, v in good().items() if k not in ("isl", "osl", "day_shape")}, "mine.toml"
-    )
+    record = read_workload({k: v for k, v in good().items() if k not in ("isl", "osl", "day_shape")}, "mine.toml")
     assert (record.isl_mean, record.osl_mean) == (175, 25)
     assert record.day_shape == (1.0,) * 24
 

@@ -59,9 +59,7 @@ def test_experts_across_domains_send_one_merged_copy():
 
 
 def test_host_bridges_are_shared():
-    shared = Coefficients(
-        "pcie", (LinkFit("all_reduce", "pcie", (Regime("ring", 0.0, 0.0, 1.0),), sharing=1.0),)
-    )
+    shared = Coefficients("pcie", (LinkFit("all_reduce", "pcie", (Regime("ring", 0.0, 0.0, 1.0),), sharing=1.0),))
     box = Topology("pcie", 1, 10e9, 8, 0.0, "pcie4")
     assert all_reduce(2, box, shared).seconds(10e9) == pytest.approx(1.0)
     assert all_reduce(8, box, shared).seconds(10e9) == pytest.approx(1.75 * 4)

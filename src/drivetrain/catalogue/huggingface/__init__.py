@@ -28,7 +28,8 @@ _CACHE_FOLDER = re.compile(r"models--(?P<owner>[^/]+?)--(?P<name>[^/]+)$")
 # Fields that change the architecture, with their aliases: set in a configuration whose family never asked for any of a
 # group, they are an error.
 _DECISIVE = (
-    ("kv_lora_rank",), ("hybrid_override_pattern", "layers_block_type"), ("block_configs",), ("index_topk",), ("ssm_state_size", "mamba_d_state"),
+    ("kv_lora_rank",), ("hybrid_override_pattern", "layers_block_type"), ("block_configs",), ("index_topk",),
+    ("ssm_state_size", "mamba_d_state"),
     ("linear_num_key_heads",), ("attn_layer_period",), ("compress_ratios",),
     ("n_routed_experts", "num_local_experts", "num_experts", "moe_num_experts", "n_experts", "ffn_config"),
 )  # fmt: skip
@@ -41,7 +42,7 @@ _ACTIVE = {
 
 
 def import_config(path: str | Path) -> Model:
-    """Read a ``config.json``, or the folder that holds one (with ``hf_quant_config.json`` beside it where there is one).
+    """Read a ``config.json``, or the folder that holds one (with ``hf_quant_config.json`` beside it).
 
     Raises :class:`FileError` for a file that is missing or wrong, :class:`UnsupportedError` for an architecture that no
     family describes.
@@ -94,7 +95,7 @@ def _build(fields: Fields, family: str) -> Built:
         built = FAMILIES[family](fields)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, AssertionError) as error:
         raise FileError(
-            f"{fields.where}: a field has a value that family '{family}' cannot read ({error}). Check its lists and numbers."
+            f"{fields.where}: a field has a value that family '{family}' cannot read ({error}). Check it."
         ) from None
     for group in built.layers:
         if isinstance(group.ffn, MoE) and group.ffn.top_k > group.ffn.n_experts + group.ffn.zero_experts:
@@ -142,6 +143,6 @@ def _refuse_unread(fields: Fields, family: str) -> None:
             value = fields.raw.get(name)
             if fields.used.isdisjoint(names) and (value if not isinstance(value, int) else value > 1):
                 raise UnsupportedError(
-                    f"{fields.where}: family '{family}' has no meaning for {name} = {str(value)[:60]}, so this is another "
+                    f"{fields.where}: family '{family}' has no meaning for {name} = {str(value)[:60]}: this is another "
                     "architecture. Check model_type, or write a model TOML."
                 )

@@ -43,7 +43,8 @@ class Shape:
 LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 HIDDEN = ("hidden_size", "n_embd", "d_model", "n_embed", "model_dim", "dim")
 HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads")
-CONTEXT = ("max_position_embeddings", "n_positions", "seq_length", "max_seq_len", "n_ctx", "max_sequence_length", "max_seq_length", "model_max_length")  # fmt: skip
+CONTEXT = ("max_position_embeddings", "n_positions", "seq_length", "max_seq_len", "n_ctx",
+    "max_sequence_length", "max_seq_length", "model_max_length")  # fmt: skip
 INNER = ("intermediate_size", "ffn_hidden_size", "n_inner", "ffn_dim", "ffn_hidden_dim")
 
 

@@ -1,7 +1,8 @@
 """Precision by part of a checkpoint: ``quantization_config`` in its dialects, and ``hf_quant_config.json``.
 
-Linear layers take the scheme's precision unless a list of exceptions names them; embeddings, head, router and norms keep
-the base precision unless the scheme names them. A list that covers only a few layers of a part leaves the part quantised.
+Linear layers take the scheme's precision unless a list of exceptions names them; embeddings, head,
+router and norms keep
+the base precision unless the scheme names them. A list that covers few layers of a part leaves it quantised.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Recurrent mixers: what each kind of state-space model or linear attention has in parameters, state and work.
 
-FLOPs per token count the recurrence and the small matrices inside it (2 per multiply-add), not the projections from and to
-the hidden size. A state of n elements costs about 5 n for decay, outer product, sum and read-out, 7 n with a delta rule.
+FLOPs per token count the recurrence and the small matrices inside it (2 per multiply-add),
+not the projections from and to
+the hidden size. A state of n elements costs about 5 n for decay, outer product, sum and read-out,
+7 n with a delta rule.
 """
 
 from __future__ import annotations
@@ -9,7 +11,8 @@ from __future__ import annotations
 from drivetrain.catalogue.model import Recurrent
 
 
-def mamba1(hidden: int, inner: int, state: int, kernel: int, rank: int, *, conv_bias: bool = True, bias: bool = False, norms: bool = False) -> Recurrent:  # fmt: skip
+def mamba1(hidden: int, inner: int, state: int, kernel: int, rank: int, *, conv_bias: bool = True,
+    bias: bool = False, norms: bool = False) -> Recurrent:  # fmt: skip
     """Mamba: in ``hidden x 2 inner``, then B, C and the step's rank from ``inner``, A and D by element."""
     small = inner * (rank + 2 * state) + rank * inner
     extra = small + inner + inner * state + inner + inner * (kernel + conv_bias)
@@ -36,7 +39,10 @@ def mamba2(
 
 
 def gated_delta(hidden: int, k_heads: int, k_dim: int, v_heads: int, v_dim: int, kernel: int) -> Recurrent:
-    """Gated DeltaNet (Qwen 3 Next, OLMo Hybrid): queries, keys, values, gate, two scalars per head, convolution, head norm."""
+    """Gated DeltaNet (Qwen 3 Next, OLMo Hybrid).
+
+    Queries, keys, values, gate, two scalars per head, convolution, head norm.
+    """
     keys, values = k_heads * k_dim, v_heads * v_dim
     conv = 2 * keys + values
     extra = conv * kernel + 2 * v_heads + v_dim
@@ -52,7 +58,8 @@ def kimi_delta(hidden: int, heads: int, dim: int, kernel: int, *, low_rank: bool
     gates = 2 * (hidden * dim + dim * width) if low_rank else 2 * hidden * width
     extra = 3 * width * kernel + width + heads + dim
     return Recurrent(
-        "kimi_delta", heads, hidden * (3 * width + heads) + gates, width * hidden, heads * dim * dim, 3 * width * (kernel - 1),
+        "kimi_delta", heads, hidden * (3 * width + heads) + gates, width * hidden, heads * dim * dim,
+        3 * width * (kernel - 1),
         7.0 * heads * dim * dim + 6.0 * width * kernel, extra_params=extra,
     )  # fmt: skip
 
@@ -70,7 +77,8 @@ def short_conv(hidden: int, kernel: int, *, bias: bool = False) -> Recurrent:
     """Gated short convolution (LFM 2)."""
     extra = hidden * kernel + (hidden + 3 * hidden + hidden if bias else 0)
     return Recurrent(
-        "short_conv", hidden, 3 * hidden * hidden, hidden * hidden, 0, hidden * (kernel - 1), 2.0 * hidden * (kernel + 2),
+        "short_conv", hidden, 3 * hidden * hidden, hidden * hidden, 0, hidden * (kernel - 1),
+        2.0 * hidden * (kernel + 2),
         extra_params=extra,
     )  # fmt: skip
 

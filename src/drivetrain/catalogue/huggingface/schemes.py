@@ -8,8 +8,10 @@ from typing import Any
 from drivetrain.errors import UnsupportedError
 
 _INTEGER = {8: "int8", 4: "int4", 3: "int3", 2: "int2"}
-_BY_BITS = ("awq", "gptq", "auto-round", "intel/auto-round", "autoround", "auto_round", "marlin", "gptq_marlin", "awq_marlin",
-            "int4", "hqq", "aqlm", "vptq", "spqr", "higgs", "exl2", "int8", "tensor_rt", "moe_wna16", "inc")  # fmt: skip
+_BY_BITS = ("awq", "gptq", "auto-round", "intel/auto-round", "autoround", "auto_round", "marlin",
+    "gptq_marlin", "awq_marlin",
+            "int4", "hqq", "aqlm", "vptq", "spqr", "higgs", "exl2", "int8", "tensor_rt", "moe_wna16",
+            "inc")  # fmt: skip
 
 
 def scheme_dtype(config: Mapping[str, Any], where: str) -> str:
@@ -71,7 +73,8 @@ def _named(config: Mapping[str, Any], method: str, where: str) -> str:
 
 _ALGORITHMS = {
     "fp8": "fp8", "fp8_pb_wo": "fp8_block", "fp8_block_scales": "fp8_block", "fp8_pc_pt": "fp8", "nvfp4": "nvfp4",
-    "nvfp4_awq": "nvfp4", "w4a16_nvfp4": "nvfp4", "w4a8_nvfp4_fp8": "nvfp4", "nvfp4_svdquant": "nvfp4", "w4a16_awq": "int4",
+    "nvfp4_awq": "nvfp4", "w4a16_nvfp4": "nvfp4", "w4a8_nvfp4_fp8": "nvfp4", "nvfp4_svdquant": "nvfp4",
+    "w4a16_awq": "int4",
     "w4a8_awq": "int4", "w4a16": "int4", "w4a16_gptq": "int4", "w8a16": "int8", "w8a8": "int8", "int8_sq": "int8",
     "w8a8_sq_per_channel": "int8", "w4a8_mxfp4_fp8": "mxfp4", "w4a8_mxfp4_mxfp8": "mxfp4", "w4a16_mxfp4": "mxfp4",
     "mxfp4": "mxfp4", "mxfp8": "mxfp8", "no_quant": "bf16",

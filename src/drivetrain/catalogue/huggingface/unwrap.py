@@ -144,13 +144,15 @@ _OTHERS = frozenset(
 
 # Hugging Face class names of families whose model_type is missing or someone's own.
 _BY_ARCHITECTURE = {
-    "LlamaForCausalLM": "llama", "LLaMAForCausalLM": "llama", "MistralForCausalLM": "mistral", "MixtralForCausalLM": "mixtral",
+    "LlamaForCausalLM": "llama", "LLaMAForCausalLM": "llama", "MistralForCausalLM": "mistral",
+    "MixtralForCausalLM": "mixtral",
     "Qwen2ForCausalLM": "qwen2", "Qwen2MoeForCausalLM": "qwen2_moe", "Qwen3ForCausalLM": "qwen3",
     "Qwen3MoeForCausalLM": "qwen3_moe", "QWenLMHeadModel": "qwen", "DeepseekV2ForCausalLM": "deepseek_v2",
     "DeepseekV3ForCausalLM": "deepseek_v3", "DeepseekForCausalLM": "deepseek_moe", "GPT2LMHeadModel": "gpt2",
     "GPTBigCodeForCausalLM": "gpt_bigcode", "GPTNeoXForCausalLM": "gpt_neox", "BloomForCausalLM": "bloom",
     "BaiChuanForCausalLM": "baichuan", "BaichuanForCausalLM": "baichuan", "FalconForCausalLM": "falcon",
-    "RWForCausalLM": "falcon", "MPTForCausalLM": "mpt", "ChatGLMModel": "chatglm", "ChatGLMForConditionalGeneration": "chatglm",
+    "RWForCausalLM": "falcon", "MPTForCausalLM": "mpt", "ChatGLMModel": "chatglm",
+    "ChatGLMForConditionalGeneration": "chatglm",
     "InternLM2ForCausalLM": "internlm2", "InternLMForCausalLM": "internlm", "MambaForCausalLM": "mamba",
     "DeciLMForCausalLM": "nemotron-nas", "Grok1ForCausalLM": "grok-1", "Grok1ModelForCausalLM": "grok-1",
     "PhiForCausalLM": "phi", "Phi3ForCausalLM": "phi3", "GemmaForCausalLM": "gemma", "Gemma2ForCausalLM": "gemma2",
@@ -166,7 +168,7 @@ def language_part(raw: Mapping[str, Any], where: str) -> tuple[Fields, str]:
     drafts = [a for a in _architectures(raw) + _architectures(inner) if re.search(r"Eagle|Medusa|DFlash|NextN", a)]
     if drafts:
         raise UnsupportedError(
-            f"{where}: {drafts[0]} is a draft head for speculative decoding, not a whole model. Import the model it drafts for."
+            f"{where}: {drafts[0]} is a draft head for speculative decoding, not a whole model. Import its target."
         )
     for name in _names(inner, raw, nested=bool(path)):
         if name in FAMILIES:

@@ -16,8 +16,10 @@ from drivetrain.catalogue.huggingface.blocks import (
     latent,
     layer,
     moe,
+    shape,
     sparse,
 )
+from drivetrain.catalogue.huggingface.plain import Style, plain
 from drivetrain.catalogue.huggingface.reader import Fields
 from drivetrain.catalogue.huggingface.registry import family
 from drivetrain.catalogue.model import Dense, FeedForward, Indexer, LayerGroup, MoE
@@ -62,7 +64,9 @@ def parts(f: Fields, n: int, *, router_bias: bool) -> Callable[[int], FeedForwar
 
 
 def mtp(f: Fields, s: Shape, last: LayerGroup) -> tuple[tuple[LayerGroup, ...], int]:
-    """Prediction layers as DeepSeek V3 has them: a full layer, two norms, a projection of 2 hidden to hidden, a final norm
+    """Prediction layers as DeepSeek V3 has them.
+
+    A full layer, two norms, a projection of 2 hidden to hidden, a final norm
     (embedding and head are shared with the model).
     """
     n = f.count("num_nextn_predict_layers", "num_mtp_layers")
@@ -75,7 +79,14 @@ def mtp(f: Fields, s: Shape, last: LayerGroup) -> tuple[tuple[LayerGroup, ...], 
         num_hidden_layers=32, num_attention_heads=32, n_shared_experts=2, n_routed_experts=64, q_lora_rank=1536,
         moe_intermediate_size=1407)  # fmt: skip
 def deepseek_v2(f: Fields) -> Built:
-    """DeepSeek V2 and V2-Lite (Lite without a query latent). The authors count active parameters without the input table."""
+    """DeepSeek V2 and V2-Lite (Lite without a query latent).
+
+    The authors count active parameters without the input table.
+    """
+    if not f.flag("use_mla", default=True):  # the small vision models' language part
+        f.used.add("kv_lora_rank")
+        s = shape(f)
+        return plain(f, s, Style(), ffn=parts(f, s.layers, router_bias=False), active="head")
     return _build(f, router_bias=f.text("topk_method") == "noaux_tc")
 
 
@@ -101,7 +112,13 @@ def _build(f: Fields, *, router_bias: bool, indexer: Indexer | None = None) -> B
         norms += 2 * indexer.head_dim
     part = parts(f, s.layers, router_bias=router_bias)
 
+    types = f.items("indexer_types", length=s.layers)  # GLM: some layers take over the choice of an earlier one
+
     def make(i: int) -> LayerGroup:
+        if indexer and types and types[i] == "shared":
+            return layer(
+                replace(mixer, indexer=None), part(i), 2 * s.hidden + norms - 2 * indexer.head_dim, "borrowed index"
+            )
         return layer(mixer, part(i), 2 * s.hidden + norms)
 
     layers, extra = mtp(f, s, make(s.layers - 1))

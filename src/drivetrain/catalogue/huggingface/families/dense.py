@@ -21,10 +21,11 @@ from drivetrain.catalogue.huggingface.families.nas import searched
 from drivetrain.catalogue.huggingface.plain import Style, all_bias, plain, qkv
 from drivetrain.catalogue.huggingface.reader import Fields
 from drivetrain.catalogue.huggingface.registry import family
-from drivetrain.catalogue.model import Dense, LayerGroup
+from drivetrain.catalogue.model import Dense
 
 _GLM = {"vocab_size": 151552, "hidden_size": 4096, "intermediate_size": 13696, "num_hidden_layers": 40,
-        "num_attention_heads": 32, "num_key_value_heads": 2, "head_dim": 128, "max_position_embeddings": 131072}  # fmt: skip
+        "num_attention_heads": 32, "num_key_value_heads": 2, "head_dim": 128,
+        "max_position_embeddings": 131072}  # fmt: skip
 _OLMO = {
     "vocab_size": 50304,
     "hidden_size": 4096,
@@ -174,7 +175,7 @@ def phi3small(f: Fields) -> Built:
     """Phi 3 small: LayerNorm, biases, tied; block-sparse in all but every second layer (modelled as full attention)."""
     s = shape(f)
     part = Dense(f.size("ff_intermediate_size", "intermediate_size"), True, True)
-    note = "Block-sparse attention is modelled as full attention: cache and parameters are exact, attention FLOPs are high."
+    note = "Block-sparse attention is modelled as full attention: cache and parameters are exact, FLOPs high."
     return plain(f, s, all_bias(), ffn=lambda _: part, tied=tied(f, default=True), notes=(note,))
 
 
@@ -254,10 +255,8 @@ def dense_latent(f: Fields) -> Built:
     mixer, norms = latent(f, s.heads)
     part = dense(f, bias=f.flag("mlp_bias"))
 
-    def make(i: int) -> LayerGroup:
-        return layer(mixer, part, 2 * s.hidden + norms)
-
-    return decoder(f, s, make, tied=tied(f, default=True))
+    one = layer(mixer, part, 2 * s.hidden + norms)
+    return decoder(f, s, lambda _: one, tied=tied(f, default=True))
 
 
 @family("bitnet", vocab_size=128256, hidden_size=2560, intermediate_size=6912, num_hidden_layers=30,

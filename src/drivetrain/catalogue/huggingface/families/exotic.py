@@ -10,6 +10,7 @@ from drivetrain.catalogue.huggingface.blocks import (
     Shape,
     decoder,
     gqa,
+    kinds,
     latent,
     layer,
     moe,
@@ -34,7 +35,9 @@ _V4_TYPES = {"sliding_attention": 0, "compressed_sparse_attention": 4, "heavily_
         n_routed_experts=256, n_shared_experts=1, o_groups=8, o_lora_rank=1024, index_n_heads=64,
         index_head_dim=128, index_topk=512, max_position_embeddings=1048576)  # fmt: skip
 def deepseek_v4(f: Fields) -> Built:
-    """DeepSeek V4: one key that is also the value, compressed 1:4 (with an indexer) or 1:128 beyond a window of raw
+    """DeepSeek V4.
+
+    One key that is also the value, compressed 1:4 (with an indexer) or 1:128 beyond a window of raw
     tokens; grouped low-rank output; four residual streams with learned mixing (hyper-connections).
     """
     s = shape(f)
@@ -85,7 +88,8 @@ def _v4_attention(f: Fields, s: Shape, ratio: int) -> tuple[Attention, int]:
         extra += 3 * s.hidden * indexer.head_dim + ratio * 2 * indexer.head_dim
         norms += indexer.head_dim
     mixer = gqa(
-        s, q_lora_rank=rank, o_lora_rank=f.size("o_lora_rank"), o_groups=f.size("o_groups"), k_eq_v=True, kv_tied=True, sinks=True,
+        s, q_lora_rank=rank, o_lora_rank=f.size("o_lora_rank"), o_groups=f.size("o_groups"), k_eq_v=True,
+        kv_tied=True, sinks=True,
         window=window(f, default=128), compress=ratio or 1, indexer=indexer, extra_params=extra,
     )  # fmt: skip
     f.used.update(("index_topk", "compress_ratios"))
@@ -96,9 +100,12 @@ def _v4_attention(f: Fields, s: Shape, ratio: int) -> tuple[Attention, int]:
         q_lora_rank=1536, n_routed_experts=512, zero_expert_num=256, moe_topk=12, expert_ffn_hidden_size=2048,
         ffn_hidden_size=12288, vocab_size=131072)  # fmt: skip
 def longcat(f: Fields) -> Built:
-    """LongCat Flash: each layer is two attentions and two dense parts with experts beside the first; some experts do nothing.
+    """LongCat Flash.
 
-    A layer becomes two groups: attention with experts and the dense part as their shared part, attention with a dense part.
+    Each layer is two attentions and two dense parts with experts beside the first; some experts do nothing.
+
+    A layer becomes two groups: attention with experts and the dense part as their shared part,
+    attention with a dense part.
     """
     if f.has("ngram_vocab_size_ratio") or f.has("emb_neighbor_num"):
         raise f.bad("n-gram embeddings (LongCat Flash Lite) are not modelled. Write a model TOML.")
@@ -108,7 +115,8 @@ def longcat(f: Fields) -> Built:
     mixer, norms = latent(f, s.heads)
     width = f.size("ffn_hidden_size", "intermediate_size")
     experts = moe(
-        f.size("n_routed_experts"), f.size("moe_topk", "num_experts_per_tok"), f.size("expert_ffn_hidden_size", "moe_intermediate_size"),
+        f.size("n_routed_experts"), f.size("moe_topk", "num_experts_per_tok"), f.size("expert_ffn_hidden_size",
+            "moe_intermediate_size"),
         shared_intermediate=width, router_bias=True, zero_experts=f.count("zero_expert_num"),
     )  # fmt: skip
     first = layer(mixer, experts, 2 * s.hidden + norms, "first half")
@@ -146,7 +154,10 @@ def step3(f: Fields) -> Built:
         q_lora_rank=1024, n_routed_experts=128, n_shared_experts=1, num_experts_per_tok=4,
         first_k_dense_replace=0)  # fmt: skip
 def latent_moe(f: Fields) -> Built:
-    """GLM 4.7 Flash, A.X K1 and Mistral 4: DeepSeek V3's shape with the first layer dense (A.X norms the experts' sum)."""
+    """GLM 4.7 Flash, A.X K1 and Mistral 4.
+
+    DeepSeek V3's shape with the first layer dense (A.X norms the experts' sum).
+    """
     s = heads_only(f)
     mixer, norms = latent(f, s.heads)
     flags = sparse(f, s.layers, lambda i: i >= f.count("first_k_dense_replace", default=1))
@@ -164,7 +175,8 @@ def latent_moe(f: Fields) -> Built:
 
 
 @family("mllama", "mllama_text_model", vocab_size=128256, hidden_size=4096, intermediate_size=14336,
-        num_hidden_layers=40, num_attention_heads=32, num_key_value_heads=8, max_position_embeddings=131072)  # fmt: skip
+        num_hidden_layers=40, num_attention_heads=32, num_key_value_heads=8,
+        max_position_embeddings=131072)  # fmt: skip
 def mllama(f: Fields) -> Built:
     """Llama 3.2 vision: layers that attend to the image between Llama's own; they cache nothing per text token."""
     s = shape(f)
@@ -233,3 +245,37 @@ def plamo(f: Fields) -> Built:
     s = shape(f)
     s = replace(s, kv=-(-s.heads // f.size("n_shared_head")))
     return plain(f, s, qkv(False, norms=1))
+
+
+@family("minimax_m3_vl_text", "minimax_m3", vocab_size=200064, hidden_size=6144, intermediate_size=3072,
+        num_hidden_layers=60, num_attention_heads=64, num_key_value_heads=4, head_dim=128, num_local_experts=128,
+        num_experts_per_tok=4, dense_intermediate_size=12288, shared_intermediate_size=3072,
+        max_position_embeddings=524288)  # fmt: skip
+def minimax_m3(f: Fields) -> Built:
+    """MiniMax M3: an indexer picks blocks of the cache in most layers; shared expert; query and key norms per head."""
+    s = shape(f)
+    chosen = f.table("sparse_attention_config")
+    listed = chosen.items("sparse_attention_freq", length=s.layers)
+    types = kinds(f, s.layers, lambda i: "minimax_m3_sparse" if listed and listed[i] else "full_attention")
+    block = chosen.size("sparse_block_size", default=f.size("index_block_size", default=128))
+    indexer = Indexer(
+        chosen.size("sparse_num_index_heads", default=f.size("index_n_heads", default=4)),
+        chosen.size("sparse_index_dim", default=f.size("index_head_dim", default=128)),
+        block * chosen.size("sparse_topk_blocks", default=f.size("index_topk_blocks", default=16)),
+    )
+    freq = f.items("moe_layer_freq", length=s.layers)
+    flags = sparse(f, s.layers, lambda i: bool(freq[i]) if freq else True)
+
+    def experts() -> MoE:
+        return moe(f.size("num_local_experts"), f.size("num_experts_per_tok"), f.size("intermediate_size"),
+                   shared_intermediate=f.count("shared_intermediate_size"), router_bias=True)  # fmt: skip
+
+    part = choose(flags, experts, lambda: Dense(f.size("dense_intermediate_size")))
+
+    def make(i: int) -> LayerGroup:
+        picks = types[i] == "minimax_m3_sparse"
+        mixer = gqa(s, qk_norm="head", indexer=indexer if picks else None)
+        norm = 2 * s.hidden + 2 * s.head_dim + (2 * indexer.head_dim if picks else 0)
+        return layer(mixer, part(i), norm, "indexed attention" if picks else "full attention")
+
+    return decoder(f, s, make, active="none")

@@ -40,6 +40,7 @@ def deepseek_v1(f: Fields) -> Built:
         num_experts_per_tok=8, n_shared_experts=1, n_routed_experts=128, first_k_dense_replace=1)  # fmt: skip
 def glm4_moe(f: Fields) -> Built:
     """GLM 4.5 to 4.7: query-key-value biases, optional query and key norms, prediction layers."""
+    f.defaults["head_dim"] = 128
     s = shape(f)
     qk = "head" if f.flag("use_qk_norm") else "none"
     style = qkv(f.flag("attention_bias"), qk_norm=qk)
@@ -143,7 +144,8 @@ def afmoe(f: Fields) -> Built:
 
 
 @family("mimo_v2_flash", "mimo_v2", "mimo_v2_pro", vocab_size=152576, hidden_size=4096, intermediate_size=16384,
-        head_dim=192, v_head_dim=128, moe_intermediate_size=2048, num_experts_per_tok=8, n_routed_experts=256)  # fmt: skip
+        head_dim=192, v_head_dim=128, moe_intermediate_size=2048, num_experts_per_tok=8,
+        n_routed_experts=256)  # fmt: skip
 def mimo_v2(f: Fields) -> Built:
     """MiMo V2: windowed layers with sinks and their own head counts, values narrower than keys."""
     s = shape(f)
@@ -156,7 +158,8 @@ def mimo_v2(f: Fields) -> Built:
     bias = f.flag("attention_bias")
     near = Shape(
         s.hidden, s.layers, f.size("swa_num_attention_heads", default=s.heads),
-        f.size("swa_num_key_value_heads", default=s.kv if f.has("swa_head_dim") else 2 * s.kv), f.size("swa_head_dim", default=s.head_dim),
+        f.size("swa_num_key_value_heads", default=s.kv if f.has("swa_head_dim") else 2 * s.kv),
+        f.size("swa_head_dim", default=s.head_dim),
     )  # fmt: skip
     v_far = f.size("v_head_dim", default=s.head_dim)
     v_near = f.size("swa_v_head_dim", default=v_far)
@@ -166,7 +169,8 @@ def mimo_v2(f: Fields) -> Built:
         mixer = gqa(
             near if slides else s, v_head_dim=v_near if slides else v_far, window=span if slides else None,
             q_bias=bias, kv_bias=bias,
-            sinks=f.flag("add_swa_attention_sink_bias", default=True) if slides else f.flag("add_full_attention_sink_bias"),
+            sinks=f.flag("add_swa_attention_sink_bias",
+                default=True) if slides else f.flag("add_full_attention_sink_bias"),
         )  # fmt: skip
         return layer(mixer, part(i), 2 * s.hidden, "sliding window" if slides else "full attention")
 
@@ -204,7 +208,8 @@ def step3(f: Fields) -> Built:
     def experts() -> MoE:
         n = f.size("moe_num_experts", "n_routed_experts", "num_experts")
         return moe(n, f.size("moe_top_k", "num_experts_per_tok"), f.size("moe_intermediate_size"),
-                   shared_intermediate=f.count("share_expert_dim", "share_expert_dims"), router_bias=f.flag("use_moe_router_bias", default=True))  # fmt: skip
+                   shared_intermediate=f.count("share_expert_dim", "share_expert_dims"),
+                   router_bias=f.flag("use_moe_router_bias", default=True))  # fmt: skip
 
     part = choose(flags, experts, lambda: Dense(f.size("intermediate_size")))
     gate_all = f.any("gating") == "per-element"
@@ -230,7 +235,8 @@ def laguna(f: Fields) -> Built:
     bias, gating = f.flag("attention_bias"), f.any("gating")
 
     def experts() -> MoE:
-        return moe(f.size("num_experts"), f.size("num_experts_per_tok"), f.size("moe_intermediate_size"), router_bias=True,
+        return moe(f.size("num_experts"), f.size("num_experts_per_tok"), f.size("moe_intermediate_size"),
+            router_bias=True,
                    shared_intermediate=f.count("shared_expert_intermediate_size"))  # fmt: skip
 
     part = choose(flags, experts, lambda: Dense(f.size("intermediate_size")))
@@ -238,7 +244,8 @@ def laguna(f: Fields) -> Built:
 
     def make(i: int) -> LayerGroup:
         sh = replace(s, heads=int(per_layer[i])) if per_layer else s
-        mixer = gqa(sh, window=spans[i], qk_norm="head", q_bias=bias, kv_bias=bias, o_bias=bias, output_gate=gating == "per-element",
+        mixer = gqa(sh, window=spans[i], qk_norm="head", q_bias=bias, kv_bias=bias, o_bias=bias,
+            output_gate=gating == "per-element",
                     extra_params=s.hidden * sh.heads if per_head else 0)  # fmt: skip
         return layer(mixer, part(i), 2 * s.hidden + 2 * s.head_dim)
 

@@ -23,7 +23,8 @@ from drivetrain.catalogue.huggingface.registry import family
 from drivetrain.catalogue.model import Dense, FeedForward, LayerGroup, MoE
 
 _GEMMA2 = {"vocab_size": 256000, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26,
-           "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256, "max_position_embeddings": 8192}  # fmt: skip
+           "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256,
+           "max_position_embeddings": 8192}  # fmt: skip
 _GEMMA3 = {**_GEMMA2, "vocab_size": 262208, "max_position_embeddings": 131072}
 
 
@@ -97,7 +98,10 @@ def gemma3n(f: Fields) -> Built:
         hidden_size=2304, intermediate_size=9216, num_hidden_layers=30, num_attention_heads=8,
         num_key_value_heads=4, head_dim=256, global_head_dim=512, max_position_embeddings=131072)  # fmt: skip
 def gemma4(f: Fields) -> Built:
-    """Gemma 4: wider heads in full layers (keys double as values in the larger models), experts beside the dense part."""
+    """Gemma 4.
+
+    Wider heads in full layers (keys double as values in the larger models), experts beside the dense part.
+    """
     s = _shape(f)
     h = s.hidden
     types = kinds(f, s.layers, lambda i: "sliding_attention" if (i + 1) % 6 else "full_attention")

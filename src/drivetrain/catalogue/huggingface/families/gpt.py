@@ -54,7 +54,8 @@ def gpt_neo(f: Fields) -> Built:
     kinds = _gpt_neo_kinds(f, s.layers)
     positions = f.size("max_position_embeddings") * s.hidden
     return plain(
-        f, s, Style(o_bias=True, norm_bias=True), ffn=lambda _: part, tied=tied(f, default=True), embedding_params=positions,
+        f, s, Style(o_bias=True, norm_bias=True), ffn=lambda _: part, tied=tied(f, default=True),
+        embedding_params=positions,
         windows=[span if kind == "local" else None for kind in kinds],
     )  # fmt: skip
 
@@ -79,9 +80,8 @@ def gpt_neox(f: Fields) -> Built:
     """GPT-NeoX, Pythia, Dolly, RedPajama."""
     s = shape(f)
     part = _mlp(f, s)
-    style = replace(
-        all_bias(), **dict.fromkeys(("q_bias", "kv_bias", "o_bias"), f.flag("attention_bias", default=True))
-    )
+    bias = f.flag("attention_bias", default=True)
+    style = replace(all_bias(), q_bias=bias, kv_bias=bias, o_bias=bias)
     return plain(f, s, style, ffn=lambda _: part)
 
 
@@ -149,7 +149,10 @@ def mpt(f: Fields) -> Built:
 @family("falcon", "RefinedWeb", "RefinedWebModel", vocab_size=65024, hidden_size=4544, num_hidden_layers=32,
         num_attention_heads=71)  # fmt: skip
 def falcon(f: Fields) -> Built:
-    """Falcon 1 and 2: 7B one norm and one key/value head, 40B and 180B two norms and eight, 1B with biases and ALiBi."""
+    """Falcon 1 and 2.
+
+    7B one norm and one key/value head, 40B and 180B two norms and eight, 1B with biases and ALiBi.
+    """
     new = f.flag("new_decoder_architecture", default=f.raw.get("model_type") == "RefinedWeb")
     s = shape(f, kv_default=1)
     if not new and not f.flag("multi_query", default=True):

@@ -55,7 +55,8 @@ def mamba_2(f: Fields) -> Built:
     """Mamba 2 and Codestral Mamba."""
     s = _bare(f)
     mixer = mamba2(
-        s.hidden, f.size("num_heads"), f.size("head_dim"), f.size("n_groups"), f.size("state_size"), f.size("conv_kernel", default=4),
+        s.hidden, f.size("num_heads"), f.size("head_dim"), f.size("n_groups"), f.size("state_size"),
+        f.size("conv_kernel", default=4),
         conv_bias=f.flag("use_conv_bias", default=True), bias=f.flag("use_bias"),
     )  # fmt: skip
     context = f.size(*CONTEXT, default=_UNBOUNDED)
@@ -69,7 +70,8 @@ def _mamba2_of(f: Fields, s: Shape, *, gated_norm: bool) -> Recurrent:
     head_dim = inner // heads if f.any("mamba_d_head") in (None, "auto") else f.size("mamba_d_head")
     return mamba2(
         s.hidden, heads, head_dim, f.size("mamba_n_groups", default=1), f.size("mamba_d_state", default=256),
-        f.size("mamba_d_conv", default=4), conv_bias=f.flag("mamba_conv_bias", default=True), bias=f.flag("mamba_proj_bias"),
+        f.size("mamba_d_conv", default=4), conv_bias=f.flag("mamba_conv_bias", default=True),
+        bias=f.flag("mamba_proj_bias"),
         gated_norm=gated_norm,
     )  # fmt: skip
 
@@ -124,7 +126,8 @@ def jamba(f: Fields) -> Built:
     s = shape(f)
     inner = f.size("mamba_expand", default=2) * s.hidden
     ssm = mamba1(
-        s.hidden, inner, f.size("mamba_d_state"), f.size("mamba_d_conv", default=4), _rank(f, s.hidden, "mamba_dt_rank"),
+        s.hidden, inner, f.size("mamba_d_state"), f.size("mamba_d_conv", default=4), _rank(f, s.hidden,
+            "mamba_dt_rank"),
         conv_bias=f.flag("mamba_conv_bias", default=True), bias=f.flag("mamba_proj_bias"), norms=True,
     )  # fmt: skip
     every, first = f.size("attn_layer_period", default=8), f.count("attn_layer_offset", default=4)
@@ -153,7 +156,8 @@ def nemotron_h(f: Fields) -> Built:
     attention = gqa(s, q_bias=bias, kv_bias=bias, o_bias=bias)
     ssm = mamba2(
         hidden, f.size("mamba_num_heads"), f.size("mamba_head_dim"), f.size("n_groups"), f.size("ssm_state_size"),
-        f.size("conv_kernel"), conv_bias=f.flag("use_conv_bias", default=True), bias=f.flag("use_bias", "mamba_proj_bias"),
+        f.size("conv_kernel"), conv_bias=f.flag("use_conv_bias", default=True), bias=f.flag("use_bias",
+            "mamba_proj_bias"),
     )  # fmt: skip
     widths = f.any("intermediate_size")
     dense = Dense(widths[0] if isinstance(widths, list) else f.size("intermediate_size"), False, mlp_bias)
@@ -223,7 +227,10 @@ def _nemotron_experts(f: Fields) -> MoE:
 @family("recurrent_gemma", vocab_size=256000, hidden_size=2560, num_hidden_layers=26, num_attention_heads=10,
         intermediate_size=7680)  # fmt: skip
 def recurrent_gemma(f: Fields) -> Built:
-    """RecurrentGemma (Griffin): two gated recurrences to one windowed attention; intermediate_size counts both halves."""
+    """RecurrentGemma (Griffin).
+
+    Two gated recurrences to one windowed attention; intermediate_size counts both halves.
+    """
     s = shape(f)
     blocks = f.items("block_types", "_block_types") or ["recurrent", "recurrent", "attention"]
     span = window(f, "attention_window_size", default=2048) or f.size("attention_window_size", default=2048)

@@ -1,4 +1,7 @@
-"""Linear attention between layers of softmax attention: Qwen 3 Next and 3.5, Kimi Linear, MiniMax, Ling linear, OLMo Hybrid."""
+"""Linear attention between layers of softmax attention.
+
+Qwen 3 Next and 3.5, Kimi Linear, MiniMax, Ling linear, OLMo Hybrid.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,6 @@ from drivetrain.catalogue.huggingface.blocks import (
     moe,
     shape,
     sparse,
-    tied,
 )
 from drivetrain.catalogue.huggingface.families.deepseek import heads_only, mtp, routed
 from drivetrain.catalogue.huggingface.families.mixture import choose, qwen_parts
@@ -28,7 +30,8 @@ from drivetrain.catalogue.huggingface.recurrence import gated_delta, kimi_delta,
 from drivetrain.catalogue.huggingface.registry import family
 from drivetrain.catalogue.model import Dense, LayerGroup, MoE, Recurrent
 
-_DELTA = {"linear_conv_kernel_dim": 4, "linear_key_head_dim": 128, "linear_value_head_dim": 128, "linear_num_key_heads": 16,
+_DELTA = {"linear_conv_kernel_dim": 4, "linear_key_head_dim": 128, "linear_value_head_dim": 128,
+    "linear_num_key_heads": 16,
           "linear_num_value_heads": 32, "head_dim": 256, "max_position_embeddings": 32768}  # fmt: skip
 
 
@@ -125,7 +128,10 @@ def kimi_linear(f: Fields) -> Built:
         qk_nope_head_dim=128, v_head_dim=128, n_shared_experts=1, num_experts_per_tok=8, num_local_experts=512,
         first_k_dense_replace=2, head_dim=128)  # fmt: skip
 def bailing_hybrid(f: Fields) -> Built:
-    """Ling 3 hybrids: delta attention with full-rank gates, one layer in six of latent attention with a gate per head."""
+    """Ling 3 hybrids.
+
+    Delta attention with full-rank gates, one layer in six of latent attention with a gate per head.
+    """
     s = heads_only(f)
     every = f.size("layer_group_size", default=6)
     types = kinds(
@@ -134,7 +140,11 @@ def bailing_hybrid(f: Fields) -> Built:
         lambda i: "full_attention" if (i + 1) % every == 0 or i >= s.layers // every * every else "linear_attention",
     )
     delta = kimi_delta(
-        s.hidden, s.heads, f.size("head_dim"), f.size("short_conv_kernel_size", default=4), low_rank=False
+        s.hidden,
+        s.heads,
+        f.size("linear_head_dim", "head_dim"),
+        f.size("short_conv_kernel_size", default=4),
+        low_rank=False,
     )
     return _latent_hybrid(f, s, types, delta, first=f.count("first_k_dense_replace"), gate=s.hidden * s.heads)
 
@@ -181,7 +191,10 @@ def minimax(f: Fields) -> Built:
 
 @family("bailing_moe_linear", "bailing_moe_linear_v2", num_experts_per_tok=8, num_shared_experts=1, vocab_size=157184)
 def bailing_linear(f: Fields) -> Built:
-    """Ling and Ring linear 2.0: lightning attention with query and key norms, one layer in ``layer_group_size`` of softmax."""
+    """Ling and Ring linear 2.0.
+
+    Lightning attention with query and key norms, one layer in ``layer_group_size`` of softmax.
+    """
     hidden, n, heads = f.size(*HIDDEN), f.size(*LAYERS), f.size(*HEADS)
     s = replace(shape(f), hidden=hidden, layers=n, heads=heads)
     every = f.size("layer_group_size", default=1)

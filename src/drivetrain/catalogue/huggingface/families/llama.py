@@ -59,7 +59,8 @@ def qwen1(f: Fields) -> Built:
 
 @family("qwen2", "qwen2_vl", "qwen2_5_vl", "qwen2_vl_text", "qwen2_5_vl_text", "qwen2_5_omni_text",
         "qwen2_5_omni_thinker", "dream", "mimo", "opencua", "llava_qwen", vocab_size=151936, hidden_size=4096,
-        intermediate_size=22016, num_hidden_layers=32, num_attention_heads=32, max_position_embeddings=32768)  # fmt: skip
+        intermediate_size=22016, num_hidden_layers=32, num_attention_heads=32,
+        max_position_embeddings=32768)  # fmt: skip
 def qwen2(f: Fields) -> Built:
     """Qwen 1.5 to 2.5: query-key-value biases; MiMo adds prediction layers."""
     s = shape(f, kv_default=32 if f.nested else None)
@@ -113,7 +114,8 @@ def seed_oss(f: Fields) -> Built:
     return plain(f, shape(f), style)
 
 
-@family("ernie4_5", vocab_size=103424, hidden_size=1024, intermediate_size=3072, num_hidden_layers=18,
+@family("ernie4_5", "paddleocr_vl_text", vocab_size=103424, hidden_size=1024, intermediate_size=3072,
+        num_hidden_layers=18,
         num_attention_heads=16, num_key_value_heads=2, head_dim=128, max_position_embeddings=131072)  # fmt: skip
 def ernie(f: Fields) -> Built:
     """ERNIE 4.5 dense."""
@@ -129,7 +131,7 @@ def no_bias(f: Fields) -> Built:
     return plain(f, shape(f), Style(norm_bias=f.text("model_type") == "orion"))
 
 
-@family("hunyuan_v1_dense", "hunyuan_dense", **_LLAMA)
+@family("hunyuan_v1_dense", "hunyuan_vl_text", "hunyuan_dense", **_LLAMA)
 def hunyuan(f: Fields) -> Built:
     """Hunyuan dense (0.5B to 7B): query and key norms per head."""
     bias = f.flag("attention_bias")

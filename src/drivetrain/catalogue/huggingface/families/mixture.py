@@ -39,7 +39,8 @@ def mixtral(f: Fields) -> Built:
 
 @family("qwen2_moe", vocab_size=151936, hidden_size=2048, intermediate_size=5632, num_hidden_layers=24,
         num_attention_heads=16, num_key_value_heads=16, max_position_embeddings=32768,
-        moe_intermediate_size=1408, shared_expert_intermediate_size=5632, num_experts_per_tok=4, num_experts=60)  # fmt: skip
+        moe_intermediate_size=1408, shared_expert_intermediate_size=5632, num_experts_per_tok=4,
+        num_experts=60)  # fmt: skip
 def qwen2_moe(f: Fields) -> Built:
     """Qwen 1.5 and 2 mixtures: a shared expert behind a gate of its own, query-key-value biases."""
     s = shape(f)
@@ -69,7 +70,7 @@ def qwen3_moe(f: Fields) -> Built:
 
 
 def qwen_parts(f: Fields, n: int) -> Callable[[int], FeedForward]:
-    """Routed and shared experts as Qwen writes them, dense where ``mlp_only_layers`` or ``decoder_sparse_step`` say so."""
+    """Routed and shared experts as Qwen writes them, dense where ``mlp_only_layers`` or the sparse step say."""
     step = f.size("decoder_sparse_step", default=1)
     only = f.items("mlp_only_layers") or []
     n_experts = f.count("num_experts", "num_local_experts")
@@ -121,7 +122,11 @@ def phimoe(f: Fields) -> Built:
         head_dim=64, num_attention_heads=64, num_key_value_heads=8, num_hidden_layers=36, num_experts_per_tok=4,
         max_position_embeddings=131072)  # fmt: skip
 def gpt_oss(f: Fields) -> Built:
-    """gpt-oss: biases everywhere, attention sinks, window in every other layer. Its active count has the head, not the table."""
+    """gpt-oss.
+
+    Biases everywhere, attention sinks, window in every other layer. Its active count has the head, not the
+    table.
+    """
     s = shape(f)
     bias = f.flag("attention_bias", default=True)
     part = moe(f.size("num_local_experts", "num_experts"), f.size("num_experts_per_tok", "experts_per_token"),
@@ -134,7 +139,11 @@ def gpt_oss(f: Fields) -> Built:
         intermediate_size_mlp=16384, num_hidden_layers=48, num_attention_heads=40, num_key_value_heads=8,
         head_dim=128, num_local_experts=16, num_experts_per_tok=1, max_position_embeddings=131072)  # fmt: skip
 def llama4(f: Fields) -> Built:
-    """Llama 4: one routed and one shared expert; chunked attention in three of four layers; dense layers between (Maverick)."""
+    """Llama 4.
+
+    One routed and one shared expert; chunked attention in three of four layers; dense layers between
+    (Maverick).
+    """
     s = shape(f)
     bias = f.flag("attention_bias")
     step = f.count("interleave_moe_layer_step", default=1)
@@ -154,12 +163,14 @@ def llama4(f: Fields) -> Built:
 
 
 @family("minimax_m2", hidden_size=3072, intermediate_size=1536, num_hidden_layers=62, num_attention_heads=48,
-        num_key_value_heads=8, head_dim=128, num_local_experts=256, num_experts_per_tok=8, vocab_size=200064)  # fmt: skip
+        num_key_value_heads=8, head_dim=128, num_local_experts=256, num_experts_per_tok=8,
+        vocab_size=200064)  # fmt: skip
 def minimax_m2(f: Fields) -> Built:
     """MiniMax M2 to M2.5: query and key norms over all heads, biased sigmoid router."""
     s = shape(f)
     bias = f.flag("use_routing_bias", default=True)
-    part = moe(f.size("num_local_experts"), f.size("num_experts_per_tok"), f.size("intermediate_size"), router_bias=bias,
+    part = moe(f.size("num_local_experts"), f.size("num_experts_per_tok"), f.size("intermediate_size"),
+        router_bias=bias,
                shared_intermediate=f.count("shared_intermediate_size"))  # fmt: skip
     built = plain(
         f,
@@ -193,7 +204,8 @@ def dbrx(f: Fields) -> Built:
 def grok(f: Fields) -> Built:
     """Grok 1: four norms a layer, embeddings tied."""
     s = shape(f)
-    part = moe(f.size("num_experts", "num_local_experts"), f.size("num_selected_experts", "num_experts_per_tok", "top_k_experts"),
+    part = moe(f.size("num_experts", "num_local_experts"), f.size("num_selected_experts",
+        "num_experts_per_tok", "top_k_experts"),
                f.size("intermediate_size", "ffn_hidden_size", "moe_intermediate_size"))  # fmt: skip
     if f.flag("residual_moe"):  # Grok 2: a dense part beside experts of half the width
         part = replace(
@@ -231,7 +243,10 @@ def arctic(f: Fields) -> Built:
 
 @family("hunyuan", "hunyuan_v1_moe", "hunyuan_moe", vocab_size=290943, num_experts=1)
 def hunyuan_moe(f: Fields) -> Built:
-    """Hunyuan Large and A13B: shared experts, query and key norms, caches shared between layers (cross-layer attention)."""
+    """Hunyuan Large and A13B.
+
+    Shared experts, query and key norms, caches shared between layers (cross-layer attention).
+    """
     s = shape(f)
     bias = f.flag("attention_bias")
     first = _first(f.any("moe_layer_num_skipped"), 0)
@@ -253,10 +268,10 @@ def hunyuan_moe(f: Fields) -> Built:
         f, s, qkv(bias, o=bias, qk_norm=qk), ffn=choose(flags, experts, lambda: Dense(f.size("intermediate_size"))),
         tied=tied(f, default=False),
     )  # fmt: skip
-    return _share_caches(f, built, s.layers) if f.flag("use_cla") else built
+    return _share_caches(f, built) if f.flag("use_cla") else built
 
 
-def _share_caches(f: Fields, built: Built, n: int) -> Built:
+def _share_caches(f: Fields, built: Built) -> Built:
     """Cross-layer attention: of every ``cla_share_factor`` layers the first computes keys and values."""
     from drivetrain.catalogue.model import Attention
 
@@ -268,7 +283,8 @@ def _share_caches(f: Fields, built: Built, n: int) -> Built:
         reuse = replace(group.mixer, reuses_kv=True)
         norm = group.norm_params - (group.mixer.head_dim if group.mixer.qk_norm == "head" else 0)
         out += [replace(group, count=own, label="own cache"),
-                replace(group, count=group.count - own, mixer=reuse, norm_params=norm, label="cache of the layer before")]  # fmt: skip
+                replace(group, count=group.count - own, mixer=reuse, norm_params=norm,
+                    label="cache of the layer before")]  # fmt: skip
     return replace(built, layers=tuple(g for g in out if g.count))
 
 

@@ -10,7 +10,7 @@ from drivetrain.catalogue.model import Attention, Dense, LayerGroup
 
 
 def searched(f: Fields) -> Built:
-    """Read ``block_configs`` (heads per group, ffn_mult, no_op, linear) or DeciLM's ``num_key_value_heads_per_layer``."""
+    """Read ``block_configs`` (heads per group, ffn_mult, no_op) or DeciLM's ``num_key_value_heads_per_layer``."""
     hidden, n, heads = f.size(*HIDDEN), f.size(*LAYERS), f.size(*HEADS)
     s = Shape(hidden, n, heads, heads, f.maybe("head_dim") or divide(f, hidden, heads))
     per_layer = f.items("num_key_value_heads_per_layer", length=n)
