@@ -93,7 +93,7 @@ def parse(text: str | float, dimension: str) -> float:
 
 _SHOW = [(1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")]
 _UNIT_NAME = {"bytes": "B", "bytes/s": "B/s", "FLOP/s": "FLOP/s", "FLOP": "FLOP", "W": "W", "J": "J", "tok/s": "tok/s",
-              "params": "", "tok": "tok"}  # fmt: skip
+              "tok": "tok"}  # fmt: skip
 
 
 def show(value: float, dimension: str, digits: int = 3) -> str:
@@ -101,13 +101,15 @@ def show(value: float, dimension: str, digits: int = 3) -> str:
 
     >>> show(3.35e12, "bytes/s")
     '3.35 TB/s'
-    >>> show(0.0123, "s")
-    '12.3 ms'
+    >>> show(0.0123, "s"), show(8.03e9, "params")
+    ('12.3 ms', '8.03B')
     """
     if not math.isfinite(value):
         return "–" if math.isnan(value) else "∞"
     if dimension == "s":
         return _show_seconds(value, digits)
+    if dimension == "params":
+        return _show_params(value, digits)
     if dimension in _UNIT_NAME:
         name = _UNIT_NAME[dimension]
         for factor, prefix in _SHOW:
@@ -115,6 +117,14 @@ def show(value: float, dimension: str, digits: int = 3) -> str:
                 return f"{number(value / factor, digits)} {prefix}{name}".rstrip()
         return f"{number(value, digits)} {name}".rstrip()
     return f"{number(value, digits)} {dimension}".rstrip()
+
+
+def _show_params(value: float, digits: int) -> str:
+    """Parameters as the field writes them: 8.03B, 1.03T."""
+    for factor, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
+        if abs(value) >= factor * (1 - 0.5 * 10**-digits):
+            return f"{number(value / factor, digits)}{suffix}"
+    return number(value, digits)
 
 
 def _show_seconds(value: float, digits: int) -> str:

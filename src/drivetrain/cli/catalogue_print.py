@@ -60,7 +60,8 @@ def entry(row: Row, form: str) -> None:
         return
     table = _table("field", "value")
     for key, value in _flat({key: value for key, value in row.items() if key != "values"}):
-        table.add_row(key, _cell(key, value))
+        for i, line in enumerate(_lines(key, value)):
+            table.add_row("" if i else key, line)
     _print(table)
     if values:
         _print(_sources(values))
@@ -106,6 +107,20 @@ def _flat(row: Row, prefix: str = "") -> Iterable[tuple[str, Any]]:
             yield f"{prefix}{key}", value
 
 
+def _lines(key: str, value: Any) -> list[str]:  # noqa: ANN401 - whatever the record holds
+    """One line for a plain value; one an item for a list of records, without what is unset."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [_cell(key, _set_fields(item)) for item in value]
+    if isinstance(value, list) and value and isinstance(value[0], list):
+        return ["  ".join(f"{_cell('', item[0])}: {_cell('', item[1])}" for item in value)]
+    return [_cell(key, value)]
+
+
+def _set_fields(record: Row) -> Row:
+    kept = {k: _set_fields(v) if isinstance(v, dict) else v for k, v in record.items()}
+    return {k: v for k, v in kept.items() if v not in (None, False, "", "none", 0, {}, [])}
+
+
 def _cell(key: str, value: Any, digits: int = 4) -> str:  # noqa: ANN401 - whatever the record holds
     if value is None:
         return "–"
@@ -114,7 +129,10 @@ def _cell(key: str, value: Any, digits: int = 4) -> str:  # noqa: ANN401 - whate
     if isinstance(value, list):
         return ", ".join(_cell("", item) for item in value)
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_cell(name, item)}" for name, item in value.items())
+        return ", ".join(
+            f"{name} ({_cell(name, item)})" if isinstance(item, dict) else f"{name} {_cell(name, item)}"
+            for name, item in value.items()
+        )
     if not isinstance(value, (int, float)):
         return str(value)
     dimension = _dimension(key)
@@ -130,7 +148,7 @@ def _dimension(key: str) -> str:
 
 
 def _heading(key: str) -> str:
-    for ending in ("_flop_per_s", "_bytes_per_s", "_bytes", "_mean", "_w", "_s"):
+    for ending in ("_params", "_flop_per_s", "_bytes_per_s", "_bytes", "_mean", "_w", "_s"):
         key = key.removesuffix(ending)
     return key.replace("_", " ")
 

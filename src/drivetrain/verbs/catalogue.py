@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
+from drivetrain.arch.params import count, kv_bytes_per_token, state_bytes_per_sequence
 from drivetrain.catalogue import loader
 from drivetrain.catalogue.check import check, facts_of
 from drivetrain.catalogue.fact import Fact
+from drivetrain.catalogue.model import Model
 from drivetrain.errors import BadInputError, UnknownNameError
 from drivetrain.registry import suggest
 
 Row = dict[str, Any]
+_COUNT_TOLERANCE = 0.01
 
 
 def list_entries(kind: str) -> list[Row]:
@@ -34,6 +37,8 @@ def show_entry(name: str, kind: str | None = None, *, sources: bool = False) -> 
     """
     found_kind, record = _find(name, kind)
     row: Row = {"entry": loader.KINDS[found_kind][0]} | _plain(record)
+    if found_kind == "models":
+        row |= {"counted": _counted(record)}
     doubtful = [key for key, fact in facts_of(record).items() if fact.unverified]
     if doubtful:
         row["unverified"] = doubtful
@@ -45,7 +50,34 @@ def show_entry(name: str, kind: str | None = None, *, sources: bool = False) -> 
 
 def check_catalogue() -> list[Row]:
     """Return the problems of the catalogue, one row each; an empty list means it is sound."""
-    return [asdict(problem) for problem in check()]
+    return [asdict(problem) for problem in check()] + list(_miscounted())
+
+
+def _counted(model: Model) -> Row:
+    """What the architecture comes to, beside what its authors state."""
+    parameters = count(model)
+    return {
+        "total_params": parameters.total,
+        "active_params": parameters.active,
+        "kv_bytes_per_token": kv_bytes_per_token(model, model.checkpoints[0]),
+        "state_bytes_per_sequence": state_bytes_per_sequence(model),
+    }
+
+
+def _miscounted() -> Iterator[Row]:
+    """Yield models whose counted parameters leave the published figure by more than 1 % or its rounding."""
+    for name, model in loader.load_all("models").items():
+        parameters = count(model)
+        allowed = max(_COUNT_TOLERANCE, model.published.rounding)
+        for field, counted, stated in (
+            ("published.total", parameters.total, model.published.total),
+            ("published.active", parameters.active, model.published.active),
+        ):
+            if stated and abs(counted / stated - 1.0) > allowed:
+                message = (
+                    f"the architecture counts {counted:,} parameters, published are {stated:,.0f} within {allowed:.1%}."
+                )
+                yield {"file": f"models/{name}.toml", "field": field, "message": message}
 
 
 def _find(name: str, kind: str | None) -> tuple[str, Any]:
@@ -163,10 +195,10 @@ def _model(record: Any) -> Row:  # noqa: ANN401
     return {
         "family": record.family,
         "layers": record.n_layers,
-        "hidden": record.hidden,
         "max_context": record.max_context,
-        "total_params": record.published.total,
-        "active_params": record.published.active,
+        "total_params": count(record).total,
+        "active_params": count(record).active,
+        "weights": record.checkpoints[0].weight_dtype,
     }
 
 
