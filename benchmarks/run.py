@@ -53,14 +53,22 @@ def warm() -> None:
     from drivetrain.verbs.resolve import resolve
 
     drivetrain.predict_serve(**CONFIGURATION, concurrency=32)
-    report("predict_serve.concurrency", 1e3 * cpu_seconds(lambda: drivetrain.predict_serve(**CONFIGURATION, concurrency=32), 25),
-           "ms", "one configuration, warm process, CPU time")  # fmt: skip
+    report(
+        "predict_serve.concurrency",
+        1e3 * cpu_seconds(lambda: drivetrain.predict_serve(**CONFIGURATION, concurrency=32), 25),
+        "ms",
+        "one configuration, warm process, CPU time",
+    )
     report("predict_serve.rate", 1e3 * cpu_seconds(lambda: drivetrain.predict_serve(**CONFIGURATION, rate=2.0), 25),
            "ms", "one configuration, warm process, CPU time")  # fmt: skip
 
     drivetrain.plan_serve(**QUESTION)
-    report("plan_serve.catalogue", cpu_seconds(lambda: drivetrain.plan_serve(**QUESTION), 5), "s",
-           "Llama 3.1 70B over the whole catalogue, levers and explanations included, warm process, CPU time")  # fmt: skip
+    report(
+        "plan_serve.catalogue",
+        cpu_seconds(lambda: drivetrain.plan_serve(**QUESTION), 5),
+        "s",
+        "Llama 3.1 70B over the whole catalogue, levers and explanations included, warm process, CPU time",
+    )
 
     resolved = resolve(ServeScenario(**QUESTION))
     peak = 5.0 * resolved.workload.peak_to_mean * 1.1
@@ -72,8 +80,13 @@ def warm() -> None:
         return search(jobs, traffic, targets, pue=1.2, max_accelerators=4096).n_evaluated
 
     n = evaluate()
-    report("search.evaluations", n / cpu_seconds(evaluate, 5), "1/s",
-           f"{n} distinct deployments with TTFT, TPOT, throughput and cost; candidates built and compiled inside; one core")  # fmt: skip
+    report(
+        "search.evaluations",
+        n / cpu_seconds(evaluate, 5),
+        "1/s",
+        f"{n} distinct deployments with TTFT, TPOT, throughput and cost; "
+        "candidates built and compiled inside; one core",
+    )
 
 
 def cold() -> None:

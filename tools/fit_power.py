@@ -112,8 +112,10 @@ def main() -> None:
     rows, accelerators, models = read(args.csv)
     digest = hashlib.sha256(args.csv.read_bytes()).hexdigest()[:16]
     lines = [
-        "# Power coefficients as shares of TDP, fitted by tools/fit_power.py (equation there and in docs/method/money-and-energy.md)",
-        f"# on {args.csv.name} (sha256 {digest}): static, at full FLOP rate, at full bandwidth. Errors with whole models left out.",
+        "# Power coefficients as shares of TDP, fitted by tools/fit_power.py "
+        "(equation there and in docs/method/money-and-energy.md)",
+        f"# on {args.csv.name} (sha256 {digest}): static, at full FLOP rate, at full bandwidth. "
+        "Errors with whole models left out.",
     ]
     sections = [("base", np.ones(len(rows), dtype=bool))]
     for name in sorted(set(accelerators)):

@@ -1,11 +1,12 @@
-"""Fit the serving coefficients (``cost/calibration/serving.toml``) on measured steady-state runs.
+r"""Fit the serving coefficients (``cost/calibration/serving.toml``) on measured steady-state runs.
 
-    python tools/fit_serving.py ../shared/validation/serving_steady_state.csv --out src/drivetrain/cost/calibration/serving.toml
+    python tools/fit_serving.py ../shared/validation/serving_steady_state.csv \
+        --out src/drivetrain/cost/calibration/serving.toml
 
-A few physical coefficients, pooled over models, with overrides by hardware generation and engine family, by robust least squares
-on the logarithm of predicted over measured TPOT of the ``clean_core`` rows. Deterministic. Prints errors in sample and with
-whole models and whole accelerators left out. TTFT of the closed-loop harness is dominated by its opening burst, which the
-steady state does not describe, so it is not fitted here.
+A few physical coefficients, pooled over models, with overrides by hardware generation and engine family, by robust
+least squares on the logarithm of predicted over measured TPOT of the ``clean_core`` rows. Deterministic. Prints errors
+in sample and with whole models and whole accelerators left out. TTFT of the closed-loop harness is dominated by its
+opening burst, which the steady state does not describe, so it is not fitted here.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from drivetrain.serving.deployment import Cut, cut, deploy
 from drivetrain.serving.lengths import Lengths, lengths_of
 from drivetrain.serving.steady import at_concurrency, prepare
 
-# (section, coefficient, lower, upper). Base values are fitted by their logarithm; entries of generation.X and engine.Y are
-# factors on them, drawn towards 1 by PRIOR so that only what the data insists on departs from the pool.
+# (section, coefficient, lower, upper). Base values are fitted by their logarithm; entries of generation.X and engine.Y
+# are factors on them, drawn towards 1 by PRIOR so that only what the data insists on departs from the pool.
 FREE = [
     ("base", "gemm_bandwidth", 0.5, 1.0),
     ("base", "cache_bandwidth", 0.2, 0.9),
@@ -46,7 +47,8 @@ FREE = [
     ("base", "step_s", 1e-5, 5e-3),
     ("base", "sequence_s", 1e-7, 1e-4),
     *((f"generation.{generation}", name, 0.2, 5.0) for generation in ("hopper", "blackwell") for name in (
-        "gemm_bandwidth", "cache_bandwidth", "gemm_compute", "experts_compute", "attention_compute", "kernel_s", "network")),
+        "gemm_bandwidth", "cache_bandwidth", "gemm_compute", "experts_compute", "attention_compute", "kernel_s",
+        "network")),
     *((f"engine.{engine}", name, 0.1, 10.0) for engine in ("trtllm", "sglang") for name in (
         "kernel_s", "step_s", "sequence_s", "gemm_compute", "experts_compute", "cache_bandwidth", "network")),
 ]  # fmt: skip
@@ -139,7 +141,10 @@ class Problem:
         base = {k: v for k, v in (self.start | sections["base"]).items() if k in Efficiency.__slots__}
         return {
             (engine, generation): scaled(
-                base, sections.get(f"generation.{generation}", {}), sections.get(f"engine.{engine}", {}), tier="calibrated"
+                base,
+                sections.get(f"generation.{generation}", {}),
+                sections.get(f"engine.{engine}", {}),
+                tier="calibrated",
             )
             for generation in {h.generation for h in self.hardware.values()}
             for engine in self.engines
@@ -152,7 +157,13 @@ class Problem:
             hw = self.hardware[row.accelerator]
             key = (id(row.piece), row.accelerator, row.engine)
             if key not in compiled:
-                compiled[key] = deploy(row.piece, hw, self.engines[row.engine], effs[row.engine, hw.generation], collective_coefficients(row.engine))
+                compiled[key] = deploy(
+                    row.piece,
+                    hw,
+                    self.engines[row.engine],
+                    effs[row.engine, hw.generation],
+                    collective_coefficients(row.engine),
+                )
             prepared = prepare(compiled[key], row.lengths, row.budget, row.max_seqs)
             out[i] = at_concurrency(prepared, row.concurrency).tpot.mean if prepared.memory.fits >= 1 else np.nan
         return out
@@ -185,7 +196,8 @@ def fit(problem: Problem, train: np.ndarray, x0: np.ndarray) -> np.ndarray:
 def summary(name: str, predicted: np.ndarray, measured: np.ndarray) -> str:
     e = np.abs(predicted / measured - 1)
     return (
-        f"{name}: n {len(e)}, median {np.nanmedian(e):.1%}, mean {np.nanmean(e):.1%}, P90 {np.nanquantile(e, 0.9):.1%}, "
+        f"{name}: n {len(e)}, median {np.nanmedian(e):.1%}, mean {np.nanmean(e):.1%}, "
+        f"P90 {np.nanquantile(e, 0.9):.1%}, "
         f"bias {np.nanmedian(predicted / measured - 1):+.1%}"
     )
 
@@ -241,9 +253,11 @@ def render(
         sections[section][name] = float(f"{value:.4g}")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     lines = [
-        "# Coefficients of the serving step-time model (drivetrain.cost.efficiency.Efficiency), fitted by tools/fit_serving.py",
+        "# Coefficients of the serving step-time model (drivetrain.cost.efficiency.Efficiency), "
+        "fitted by tools/fit_serving.py",
         f"# on TPOT of {len(rows)} clean_core rows of {path.name} (sha256 {digest}).",
-        "# overhead_bytes and the other_ and scan_ shares are assumed. Generation and engine entries are factors on base.",
+        "# overhead_bytes and the other_ and scan_ shares are assumed. "
+        "Generation and engine entries are factors on base.",
         "",
         "[fit]",
         f"n = {len(rows)}",

@@ -1,5 +1,6 @@
-"""Drivetrain: AI infrastructure as one system — model, accelerator, memory, interconnect, power, software, workload,
-price.
+"""Drivetrain: AI infrastructure as one system.
+
+Model, accelerator, memory, interconnect, power, software, workload, price.
 
 >>> import drivetrain
 >>> answer = drivetrain.predict_serve(model="llama-3.1-8b", accelerators=("h100-sxm",), layouts=("tp1",),

@@ -30,13 +30,14 @@ def test_plan_prints_the_object_of_the_contract(capsys, monkeypatch):
     answer = json.loads(out)
     assert code == 0
     assert answer["feasible"] is True
-    for key in ("best", "pareto", "levers", "n_evaluated", "elapsed_s", "assumptions", "sources", "verdict", "by_accelerator",
-                "closest_miss", "unpriced", "meta"):  # fmt: skip
+    for key in ("best", "pareto", "levers", "n_evaluated", "elapsed_s", "assumptions", "sources", "verdict",
+                "by_accelerator", "closest_miss", "unpriced", "meta"):  # fmt: skip
         assert key in answer
     best = answer["best"]
-    for key in ("accelerator", "n_accelerators", "replicas", "layout", "engine", "weight_dtype", "kv_dtype", "max_concurrency",
-                "ttft_s", "tpot_s", "output_tokens_per_s", "usd_per_million_output_tokens", "joules_per_output_token", "mbu",
-                "mfu", "bottleneck", "breakdown_s", "memory_bytes", "tier"):  # fmt: skip
+    for key in ("accelerator", "n_accelerators", "replicas", "layout", "engine", "weight_dtype", "kv_dtype",
+                "max_concurrency", "ttft_s", "tpot_s", "output_tokens_per_s", "usd_per_million_output_tokens",
+                "joules_per_output_token", "mbu", "mfu", "bottleneck", "breakdown_s", "memory_bytes",
+                "tier"):  # fmt: skip
         assert best[key] is not None, key
     assert best["ttft_s"]["p95"] <= 2.0
     assert best["tpot_s"]["p95"] <= 0.05
@@ -113,7 +114,8 @@ def test_each_objective_is_best_in_its_own_measure(capsys, monkeypatch, objectiv
 
     def measure(best):
         return {
-            "cost": best["usd_per_hour"], "energy": best["joules_per_output_token"], "accelerators": best["n_accelerators"],
+            "cost": best["usd_per_hour"], "energy": best["joules_per_output_token"],
+            "accelerators": best["n_accelerators"],
             "latency": best["ttft_s"]["mean"] + 100 * best["tpot_s"]["mean"],
         }[objective]  # fmt: skip
 
@@ -159,26 +161,30 @@ BAD = {
     "empty rate": (["plan", "serve", "-m", "llama-3.1-8b", *SMALL, "-r", ""], "rate"),
     "rate in the wrong unit": (["plan", "serve", "-m", "llama-3.1-8b", *SMALL, "-r", "5 GB"], "bytes"),
     "absurd length": (["plan", "serve", "-m", "llama-3.1-8b", "--isl", "1e12", "--osl", "9", "-r", "5"], "isl"),
-    "longer than the context": (["plan", "serve", "-m", "llama-3-8b", "--isl", "9000", "--osl", "9", "-r", "5"], "8,192"),
+    "longer than the context": (["plan", "serve", "-m", "llama-3-8b", "--isl", "9000", "--osl", "9", "-r", "5"],
+                                "8,192"),
     "length without the other": (["plan", "serve", "-m", "llama-3.1-8b", "--isl", "900", "-r", "5"], "--osl"),
     "profile and lengths": (["plan", "serve", "-m", "llama-3.1-8b", "-w", "chat", *SMALL, "-r", "5"], "not both"),
     "SLO without unit": (["plan", "serve", "-m", "llama-3.1-8b", *SMALL, "-r", "5", "--slo", "tpot_p95=50"], "unit"),
     "SLO that is none": (["plan", "serve", "-m", "llama-3.1-8b", *SMALL, "-r", "5", "--slo", "fast"], "ttft_p95"),
-    "SLO twice": (["plan", "serve", "-m", "llama-3.1-8b", *SMALL, "-r", "5", "--slo", "tpot_p95=5ms,tpot_p95=9ms"], "twice"),
+    "SLO twice": (["plan", "serve", "-m", "llama-3.1-8b", *SMALL, "-r", "5", "--slo", "tpot_p95=5ms,tpot_p95=9ms"],
+                  "twice"),
     "unknown objective": (["plan", "serve", "-m", "llama-3.1-8b", *SMALL, "-r", "5", "-o", "fun"], "energy"),
     "unknown pricing": (["plan", "serve", "-m", "llama-3.1-8b", *SMALL, "-r", "5", "--pricing", "free"], "reserved"),
     "unknown precision": (["plan", "serve", "-m", "llama-3.1-8b", *SMALL, "-r", "5", "--weights", "fp7"], "bf16"),
     "unknown cache precision": (["plan", "serve", "-m", "llama-3.1-8b", *SMALL, "-r", "5", "--kv", "fp7"], "fp8"),
     "layout that is none": (["plan", "serve", "-m", "llama-3.1-8b", *SMALL, "-r", "5", "--layouts", "big"], "tp8"),
-    "heads not divisible": (["predict", "serve", "-m", "llama-3.1-8b", "-a", "h100", "-l", "tp3", *SMALL, "-c", "1"], "tp4"),
-    "experts of a dense model": (["predict", "serve", "-m", "llama-3.1-8b", "-a", "h100", "-l", "dp2ep2", *SMALL, "-c", "1"],
-                                 "no experts"),
+    "heads not divisible": (["predict", "serve", "-m", "llama-3.1-8b", "-a", "h100", "-l", "tp3", *SMALL, "-c", "1"],
+                            "tp4"),
+    "experts of a dense model": (["predict", "serve", "-m", "llama-3.1-8b", "-a", "h100", "-l", "dp2ep2", *SMALL,
+                                  "-c", "1"], "no experts"),
     "does not fit": (["predict", "serve", "-m", "llama-3.1-70b", "-a", "h100", "-l", "tp1", *SMALL, "-c", "1"], "tp2"),
     "fits nowhere on it": (["plan", "serve", "-m", "llama-3.1-405b", *SMALL, "-r", "1", "-a", "l4", "--layouts", "tp1"],
                            "Smallest that fits"),
-    "neither rate nor concurrency": (["predict", "serve", "-m", "llama-3.1-8b", "-a", "h100", "-l", "tp1", *SMALL], "--rate"),
-    "both rate and concurrency": (["predict", "serve", "-m", "llama-3.1-8b", "-a", "h100", "-l", "tp1", *SMALL, "-c", "1",
-                                   "-r", "1"], "either"),
+    "neither rate nor concurrency": (["predict", "serve", "-m", "llama-3.1-8b", "-a", "h100", "-l", "tp1", *SMALL],
+                                     "--rate"),
+    "both rate and concurrency": (["predict", "serve", "-m", "llama-3.1-8b", "-a", "h100", "-l", "tp1", *SMALL,
+                                   "-c", "1", "-r", "1"], "either"),
     "no requests at once": (["predict", "serve", "-m", "llama-3.1-8b", "-a", "h100", "-l", "tp1", *SMALL, "-c", "0.1"],
                             "at least 1"),
     "prefix hit of one": (["plan", "serve", "-m", "llama-3.1-8b", *SMALL, "-r", "5", "--prefix-hit", "1"], "below 1"),

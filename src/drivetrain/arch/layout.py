@@ -32,7 +32,8 @@ class Layout:
                 raise LayoutError(f"{axis} must be a whole number from 1 up, not {value!r}.")
         if (self.tp * self.dp) % self.ep:
             raise LayoutError(
-                f"layout '{self}': ep{self.ep} does not divide the {self.tp * self.dp} ranks (tp x dp) that share the experts."
+                f"layout '{self}': ep{self.ep} does not divide the {self.tp * self.dp} ranks (tp x dp) "
+                "that share the experts."
             )
 
     @property
@@ -93,7 +94,10 @@ def layout_problem(model: Model, layout: Layout) -> str:
         if isinstance(group.ffn, Dense):
             widths.append(group.ffn.intermediate)
         if isinstance(group.ffn, MoE) and group.ffn.intermediate % layout.expert_slices:
-            return f"an expert's width {group.ffn.intermediate} does not divide over {layout.expert_slices} ranks; raise ep."
+            return (
+                f"an expert's width {group.ffn.intermediate} does not divide over {layout.expert_slices} ranks; "
+                "raise ep."
+            )
         for width in widths:
             if width % layout.tp:
                 return f"the feed-forward width {width} does not divide over tp{layout.tp}."

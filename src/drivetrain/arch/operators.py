@@ -182,7 +182,8 @@ def _latent_attention(
     yield Op(
         "attention over cache", "attention", kv_dtype,
         flops=vector(
-            ctx_decode=2 * heads * (2 * a.kv_lora_rank + a.rope_head_dim),  # absorbed: scores and values in the latent space
+            # absorbed: scores and values in the latent space
+            ctx_decode=2 * heads * (2 * a.kv_lora_rank + a.rope_head_dim),
             ctx_prefill=2 * heads * (a.nope_head_dim + a.rope_head_dim + a.v_head_dim),
         ),
         kv=vector(ctx_decode=entry, ctx_chunk=entry, tokens=entry), span=span, kernels=1,
@@ -211,8 +212,13 @@ def _attend(
 def _index(model: Model, ix: Indexer, q_rank: int, compress: int, checkpoint: Checkpoint) -> Iterator[Op]:
     """The selecting attention: whole on every rank, over the whole context."""
     width = ix.n_heads * ix.head_dim
-    yield _gemm("indexer projections", checkpoint.dtype_of("attention"),
-                q_rank * width + model.hidden * (ix.head_dim + ix.n_heads), q_rank + width + model.hidden, kernels=3)  # fmt: skip
+    yield _gemm(
+        "indexer projections",
+        checkpoint.dtype_of("attention"),
+        q_rank * width + model.hidden * (ix.head_dim + ix.n_heads),
+        q_rank + width + model.hidden,
+        kernels=3,
+    )
     flops, key = 2 * width / compress, ix.head_dim * INDEX_KEY_BYTES / compress
     yield Op("indexer over cache", "attention", "fp8", flops=vector(ctx_decode=flops, ctx_prefill=flops),
              kv=vector(ctx_decode=key, ctx_chunk=key, tokens=key), kernels=2, stored=key)  # fmt: skip
@@ -279,9 +285,16 @@ def _ends(model: Model, checkpoint: Checkpoint, layout: Layout) -> list[Op]:
     dtype = checkpoint.dtype_of("embedding" if model.tied_embeddings else "lm_head")
     ops = [
         Op("embedding", "elementwise", activations=vector(tokens=2 * model.hidden * ACTIVATION_BYTES), kernels=1),
-        Op("output head", "gemm", dtype, flops=vector(rows=2 * head), weights=vector(one=head * bytes_per_weight(dtype)),
-           activations=vector(rows=(model.hidden + 3 * model.vocab / layout.tp) * ACTIVATION_BYTES), kernels=3),
-    ]  # fmt: skip
+        Op(
+            "output head",
+            "gemm",
+            dtype,
+            flops=vector(rows=2 * head),
+            weights=vector(one=head * bytes_per_weight(dtype)),
+            activations=vector(rows=(model.hidden + 3 * model.vocab / layout.tp) * ACTIVATION_BYTES),
+            kernels=3,
+        ),
+    ]
     if layout.tp > 1:
         ops.append(Op("gather logits", "collective", collective="all_gather", group="tp", calls=1,
                       message=vector(rows=model.vocab * ACTIVATION_BYTES)))  # fmt: skip
@@ -292,8 +305,15 @@ def _ends(model: Model, checkpoint: Checkpoint, layout: Layout) -> list[Op]:
 
 
 def _gemm(name: str, dtype: str, elements: float, widths: float, kernels: float) -> Op:
-    return Op(name, "gemm", dtype, flops=vector(tokens=2 * elements), weights=vector(one=elements * bytes_per_weight(dtype)),
-              activations=vector(tokens=widths * ACTIVATION_BYTES), kernels=kernels)  # fmt: skip
+    return Op(
+        name,
+        "gemm",
+        dtype,
+        flops=vector(tokens=2 * elements),
+        weights=vector(one=elements * bytes_per_weight(dtype)),
+        activations=vector(tokens=widths * ACTIVATION_BYTES),
+        kernels=kernels,
+    )
 
 
 def _dense_elements(hidden: int, ffn: Dense) -> float:

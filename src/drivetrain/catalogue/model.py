@@ -145,9 +145,11 @@ FeedForward = Dense | MoE
 
 @dataclass(frozen=True, slots=True)
 class LayerGroup:
-    """``count`` identical layers. ``norm_params`` counts all normalisation elements of one layer;
-    ``extra_params`` what fits nowhere else (per-layer embeddings' gates, hyper-connections). A layer with both
-    ``mixer`` and ``parallel_mixer`` runs them side by side (Falcon-H1, Hymba).
+    """``count`` identical layers.
+
+    ``norm_params`` counts all normalisation elements of one layer; ``extra_params`` what fits nowhere else (per-layer
+    embeddings' gates, hyper-connections). A layer with both ``mixer`` and ``parallel_mixer`` runs them side by side
+    (Falcon-H1, Hymba).
     """
 
     count: int
@@ -187,8 +189,9 @@ class Checkpoint:
         return self.dtypes.get(part, self.dtypes.get("default", self.weight_dtype))
 
     def is_in(self, precision: str) -> bool:
-        """Whether people would say this checkpoint is in ``precision``: ``fp8`` covers block scales, ``fp4`` both
-        formats.
+        """Whether people would say this checkpoint is in ``precision``.
+
+        ``fp8`` covers block scales, ``fp4`` both formats.
         """
         return precision in (self.name, self.weight_dtype) or self.weight_dtype in _LOOSELY.get(precision, ())
 

@@ -14,7 +14,8 @@ from drivetrain.cli.serve import plan_serve_command, predict_serve_command
 
 app = typer.Typer(
     name="drivetrain",
-    help="AI infrastructure as one system: plan and predict the serving of language models, with sources for every number.",
+    help="AI infrastructure as one system: plan and predict the serving of language models, "
+    "with sources for every number.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",

@@ -65,9 +65,11 @@ def compile_step(
             0.0 if op.expert_share == 0.0 else (-_CERTAIN if op.expert_share >= 1.0 else math.log1p(-op.expert_share))
         )
         rows.append(
-            [f / flop_rate for f in op.flops] + [b / byte_rate for b in op.bytes_moved]
-            + [float(spans.index(span)), op.experts_local, miss, joules_per_flop * flop_rate, joules_per_byte * byte_rate]
-        )  # fmt: skip
+            [f / flop_rate for f in op.flops]
+            + [b / byte_rate for b in op.bytes_moved]
+            + [float(spans.index(span)), op.experts_local, miss]
+            + [joules_per_flop * flop_rate, joules_per_byte * byte_rate]
+        )
     return StepCoefficients(
         ops=np.array(rows, dtype=np.float64).reshape(len(rows), N_COLUMNS),
         collectives=np.array(messages, dtype=np.float64).reshape(len(messages), N_COLLECTIVE),

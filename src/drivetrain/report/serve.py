@@ -14,8 +14,15 @@ from drivetrain.report.bars import legend, stacked
 from drivetrain.units import number, show
 
 _WIDTH = 100
-_RESOURCE = {"hbm_bandwidth": "HBM bandwidth", "compute": "compute", "network": "interconnect", "overhead": "engine overhead",
-             "kv_capacity": "KV-cache capacity", "hbm_capacity": "HBM capacity", "engine_overhead": "engine overhead"}  # fmt: skip
+_RESOURCE = {
+    "hbm_bandwidth": "HBM bandwidth",
+    "compute": "compute",
+    "network": "interconnect",
+    "overhead": "engine overhead",
+    "kv_capacity": "KV-cache capacity",
+    "hbm_capacity": "HBM capacity",
+    "engine_overhead": "engine overhead",
+}
 _SHORT = {
     "hbm_bandwidth": "HBM",
     "compute": "compute",
@@ -23,8 +30,12 @@ _SHORT = {
     "overhead": "engine",
     "kv_capacity": "KV room",
 }
-_TIER = {"measured": "measured", "calibrated": "calibrated on measurements", "roofline": "roofline, pooled coefficients",
-         "assumed": "assumed"}  # fmt: skip
+_TIER = {
+    "measured": "measured",
+    "calibrated": "calibrated on measurements",
+    "roofline": "roofline, pooled coefficients",
+    "assumed": "assumed",
+}
 
 
 def consoles() -> tuple[Console, Console]:
@@ -56,9 +67,12 @@ def print_plan(answer: dict[str, Any]) -> None:
         return
     offered = answer["offered_output_tokens_per_s"]
     out.print(
-        Text(f"Sized for {number(offered['rate_peak'])} req/s at the busiest hour with headroom; cost and energy over a mean day of "
-             f"{number(offered['rate_mean'])} req/s.", style="dim")
-    )  # fmt: skip
+        Text(
+            f"Sized for {number(offered['rate_peak'])} req/s at the busiest hour with headroom; "
+            f"cost and energy over a mean day of {number(offered['rate_mean'])} req/s.",
+            style="dim",
+        )
+    )
     out.print()
     _numbers(out, shown)
     out.print()
@@ -84,8 +98,10 @@ def print_prediction(fields: dict[str, Any]) -> None:
     out, _ = consoles()
     out.print()
     title = (
-        f"{fields['accelerators_per_replica']}x {fields['accelerator']} as {fields['layout']} ({fields['engine']}, {fields['weight_dtype']}): "
-        f"{number(fields['output_tokens_per_s'])} output tok/s at {number(fields['concurrency_mean'])} requests in flight, "
+        f"{fields['accelerators_per_replica']}x {fields['accelerator']} as {fields['layout']} "
+        f"({fields['engine']}, {fields['weight_dtype']}): "
+        f"{number(fields['output_tokens_per_s'])} output tok/s "
+        f"at {number(fields['concurrency_mean'])} requests in flight, "
         f"bound by {_RESOURCE[fields['bottleneck']]}."
     )
     out.print(Text(title, style="bold green"))
@@ -128,11 +144,16 @@ def _numbers(out: Console, f: dict[str, Any]) -> None:
     carbon = "" if grams is None else f", {number(grams)} g CO2e per million tokens"
     joules = number(f["joules_per_output_token"])
     out.print(f"energy    {joules} J per output token, {show(f['power_w'], 'W')} at the wall{carbon}")
-    out.print(f"capacity  {number(f.get('output_tokens_per_s_capacity', f['output_tokens_per_s']))} output tok/s, "
-              f"{number(f['tokens_per_s_per_user'])} tok/s per user, batch limit {f['max_concurrency']}, "
-              f"step budget {f['max_batched_tokens']:,} tokens")  # fmt: skip
-    out.print(f"use       MBU {_percent(f['mbu'])}, MFU {_percent(f['mfu'])}, KV cache {_percent(f['kv_occupancy_frac'])} occupied; "
-              f"evidence: {_TIER[f['tier']]}")  # fmt: skip
+    out.print(
+        f"capacity  {number(f.get('output_tokens_per_s_capacity', f['output_tokens_per_s']))} output tok/s, "
+        f"{number(f['tokens_per_s_per_user'])} tok/s per user, batch limit {f['max_concurrency']}, "
+        f"step budget {f['max_batched_tokens']:,} tokens"
+    )
+    out.print(
+        f"use       MBU {_percent(f['mbu'])}, MFU {_percent(f['mfu'])}, "
+        f"KV cache {_percent(f['kv_occupancy_frac'])} occupied; "
+        f"evidence: {_TIER[f['tier']]}"
+    )
 
 
 def _pictures(out: Console, f: dict[str, Any]) -> None:
@@ -208,7 +229,8 @@ def _next(f: dict[str, Any], feasible: bool, scenario: dict[str, Any]) -> str:
     weights = "" if scenario["weights"] == "shipped" else f" --weights {f['weight_dtype']}"
     return (
         f"drivetrain predict serve -m {scenario['model']} {requests} -a {f['accelerator']} -l {f['layout']} "
-        f"-e {f['engine']}{weights} --max-num-seqs {f['max_concurrency']} --max-batched-tokens {f['max_batched_tokens']} "
+        f"-e {f['engine']}{weights} "
+        f"--max-num-seqs {f['max_concurrency']} --max-batched-tokens {f['max_batched_tokens']} "
         f"-r {number(f['rate_per_replica'])}{slo} --operators"
     )
 

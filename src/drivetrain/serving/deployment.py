@@ -103,8 +103,9 @@ def memory(
 
 @dataclass(frozen=True, slots=True)
 class SequenceBytes:
-    """Mean and standard deviation of a running sequence's cache and state, bytes on one accelerator, over its decode
-    life.
+    """Mean and standard deviation of a running sequence's cache and state.
+
+    Bytes on one accelerator, over its decode life.
     """
 
     mean: float

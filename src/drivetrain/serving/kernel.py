@@ -30,8 +30,8 @@ from drivetrain.cost.kernel import step
 Floats = NDArray[np.float64]
 
 # What `solve` fills in. Latencies follow at LATENCY + 5 * metric + statistic (mean, p50, p90, p95, p99).
-(STABLE, RATE, DECODING, IN_SYSTEM, T_STEP, T_DECODE, T_MIXED, MIXED_FRAC, PREFILL_TOKENS, QUEUE_S, SLOT_WAIT, PREFILL_LOAD,
- POWER_W, BUSY, LATENCY) = range(15)  # fmt: skip
+(STABLE, RATE, DECODING, IN_SYSTEM, T_STEP, T_DECODE, T_MIXED, MIXED_FRAC, PREFILL_TOKENS, QUEUE_S, SLOT_WAIT,
+ PREFILL_LOAD, POWER_W, BUSY, LATENCY) = range(15)  # fmt: skip
 N_OUT = LATENCY + 20
 TTFT, TPOT, ITL, E2E = range(4)
 QUANTILES = (0.5, 0.9, 0.95, 0.99)

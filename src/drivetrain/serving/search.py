@@ -57,8 +57,9 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Request stream to plan for: latencies hold at ``peak_rate``, money and energy are over ``mean_rate``;
-    requests/s.
+    """Request stream to plan for.
+
+    Latencies hold at ``peak_rate``, money and energy are over ``mean_rate``; requests/s.
     """
 
     lengths: Lengths
@@ -79,8 +80,9 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All evaluations: ``rows`` have the columns of :mod:`drivetrain.serving.sweep`; ``jobs`` is indexed by its JOB
-    column.
+    """All evaluations.
+
+    ``rows`` have the columns of :mod:`drivetrain.serving.sweep`; ``jobs`` is indexed by its JOB column.
     """
 
     jobs: tuple[Job, ...]

@@ -102,10 +102,16 @@ def _search(
 ) -> Outcome:
     """Search the resolved space, or a part of it."""
     jobs, nearest = candidates(
-        resolved.model, checkpoints or resolved.checkpoints, offers or resolved.offers, resolved.engines, resolved.lengths,
-        kv_dtype=resolved.kv_dtype if kv_dtype is None else kv_dtype, only_layouts=only_layouts or resolved.layouts,
-        budget=resolved.scenario.max_batched_tokens, max_seqs=resolved.scenario.max_num_seqs,
-    )  # fmt: skip
+        resolved.model,
+        checkpoints or resolved.checkpoints,
+        offers or resolved.offers,
+        resolved.engines,
+        resolved.lengths,
+        kv_dtype=resolved.kv_dtype if kv_dtype is None else kv_dtype,
+        only_layouts=only_layouts or resolved.layouts,
+        budget=resolved.scenario.max_batched_tokens,
+        max_seqs=resolved.scenario.max_num_seqs,
+    )
     if not jobs:
         _explain_nothing(resolved, nearest)
     return search(
@@ -137,8 +143,11 @@ def _explain_nothing(resolved: Resolved, nearest: tuple[float, Job] | None) -> N
 
 def _smallest_that_fits(resolved: Resolved) -> str:
     """The smallest deployment that does fit, over the whole catalogue, as advice."""
-    everything = resolve(ServeScenario(model=resolved.scenario.model, isl=resolved.lengths.isl_mean, osl=resolved.lengths.osl_mean,
-                                       weights="any"))  # fmt: skip
+    everything = resolve(
+        ServeScenario(
+            model=resolved.scenario.model, isl=resolved.lengths.isl_mean, osl=resolved.lengths.osl_mean, weights="any"
+        )
+    )
     same = [o for o in everything.offers if o.hardware.name in resolved.accelerators]
     for offers in (same, everything.offers):
         jobs, _ = (
@@ -260,8 +269,9 @@ def _busiest(rows: NDArray[np.float64]) -> float:
 
 
 def _levers(resolved: Resolved, traffic: Traffic, targets: tuple[Target, ...], chosen: _Chosen) -> list[dict[str, Any]]:
-    """What other choices would gain on the same accelerator and layout, each alone, batch limits chosen again; best
-    first.
+    """What other choices would gain on the same accelerator and layout, best first.
+
+    Each alone, batch limits chosen again.
 
     ``gain_frac`` is the relative fall of the cost per output token at full load, so that it does not hide behind
     whole replicas.
@@ -331,9 +341,12 @@ def _violations(state: SteadyState, targets: tuple[Target, ...]) -> list[dict[st
 
 
 _LIMIT_WORDS = {
-    "hbm_bandwidth": "decode is bound by HBM bandwidth", "compute": "it is bound by compute", "network": "it is bound by the interconnect",
-    "overhead": "it is bound by engine overhead", "kv_capacity": "it is bound by KV-cache capacity",
-}  # fmt: skip
+    "hbm_bandwidth": "decode is bound by HBM bandwidth",
+    "compute": "it is bound by compute",
+    "network": "it is bound by the interconnect",
+    "overhead": "it is bound by engine overhead",
+    "kv_capacity": "it is bound by KV-cache capacity",
+}
 
 
 def _verdict(scenario: ServeScenario, best: dict[str, Any]) -> str:
@@ -344,7 +357,8 @@ def _verdict(scenario: ServeScenario, best: dict[str, Any]) -> str:
     else:
         money = f"${number(best['usd_per_million_output_tokens'])} per million output tokens"
     return (
-        f"{best['n_accelerators']}x {best['accelerator']} as {copies} {best['layout']} ({best['engine']}, {best['weight_dtype']}) serve "
+        f"{best['n_accelerators']}x {best['accelerator']} as {copies} {best['layout']} "
+        f"({best['engine']}, {best['weight_dtype']}) serve "
         f"{number(scenario.rate or 0)} req/s at {money}; {_LIMIT_WORDS[best['bottleneck']]}."
     )
 
@@ -352,13 +366,16 @@ def _verdict(scenario: ServeScenario, best: dict[str, Any]) -> str:
 def _miss_verdict(miss: dict[str, Any]) -> str:
     if not miss["violates"]:
         return (
-            f"Nothing in the search can be ranked: the closest, {miss['n_accelerators']}x {miss['accelerator']} as {miss['layout']}, meets the "
-            "targets but has no known price. Use --objective energy or --accelerators with a price."
+            "Nothing in the search can be ranked: the closest, "
+            f"{miss['n_accelerators']}x {miss['accelerator']} as {miss['layout']}, "
+            "meets the targets but has no known price. Use --objective energy or --accelerators with a price."
         )
     missed = "; ".join(
         f"{v['slo']} reaches {show(v['reached_s'], 's')} against {show(v['limit_s'], 's')}" for v in miss["violates"]
     )
     return (
-        f"Nothing meets the targets. Closest: {miss['n_accelerators']}x {miss['accelerator']} as {miss['layout']} ({miss['weight_dtype']}), "
-        f"{missed}. Relax that target, shorten the requests, or allow lighter weights (--weights any) or more accelerators."
+        "Nothing meets the targets. "
+        f"Closest: {miss['n_accelerators']}x {miss['accelerator']} as {miss['layout']} ({miss['weight_dtype']}), "
+        f"{missed}. "
+        "Relax that target, shorten the requests, or allow lighter weights (--weights any) or more accelerators."
     )

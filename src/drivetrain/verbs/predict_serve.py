@@ -52,8 +52,9 @@ def predict(scenario: ServeScenario, *, operators: bool = False) -> dict[str, An
     capacity = max_rate(prepared, targets)
     if not state.stable:
         raise InfeasibleError(
-            f"{number(scenario.rate or 0)} req/s is more than this replica can take: at most {number(max_rate(prepared))} req/s "
-            f"(at most {int(prepared.max_seqs)} sequences at once). Lower --rate, add replicas with 'drivetrain plan serve', or choose a larger layout."
+            f"{number(scenario.rate or 0)} req/s is more than this replica can take: "
+            f"at most {number(max_rate(prepared))} req/s (at most {int(prepared.max_seqs)} sequences at once). "
+            "Lower --rate, add replicas with 'drivetrain plan serve', or choose a larger layout."
         )
     fields = describe(
         resolved, offer, prepared, state, 1.0, state.rate, capacity if capacity > 0 else max_rate(prepared)
@@ -85,7 +86,8 @@ def _prepared(resolved: Resolved) -> tuple[Any, Prepared]:
     engines = [e for e in resolved.engines if runs(e, offer, checkpoint)]
     if not engines:
         raise UnsupportedError(
-            f"no engine of {', '.join(e.name for e in resolved.engines)} runs {checkpoint.weight_dtype} weights on {offer.hardware.name}."
+            f"no engine of {', '.join(e.name for e in resolved.engines)} "
+            f"runs {checkpoint.weight_dtype} weights on {offer.hardware.name}."
         )
     engine = engines[0]
     check_layout(resolved.model, layout)
@@ -106,7 +108,8 @@ def _prepared(resolved: Resolved) -> tuple[Any, Prepared]:
             else "No layout of this accelerator holds it."
         )
         raise DoesNotFitError(
-            f"does not fit: weights {show(room.weights, 'bytes')} + one sequence {show(room.sequence_bytes, 'bytes')} + workspace "
-            f"{show(room.workspace + room.overhead, 'bytes')} > {show(room.capacity, 'bytes')} usable per accelerator at {layout}. {advice}"
+            f"does not fit: weights {show(room.weights, 'bytes')} + one sequence {show(room.sequence_bytes, 'bytes')} "
+            f"+ workspace {show(room.workspace + room.overhead, 'bytes')} > "
+            f"{show(room.capacity, 'bytes')} usable per accelerator at {layout}. {advice}"
         )
     return offer, prepared
