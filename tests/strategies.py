@@ -6,7 +6,7 @@ room for sequences and sizing the memory to it, so that no example is thrown awa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from hypothesis import strategies as st
@@ -195,19 +195,22 @@ def hardware(draw):
     )
 
 
-efficiencies = st.builds(
-    Efficiency,
+_COEFFICIENTS = {
     **{name: st.floats(0.05, 1.0) for name in SHARES},
-    exposed=st.floats(0.0, 1.0),
-    kernel_s=st.floats(0.0, 2e-5),
-    step_s=st.floats(0.0, 5e-3),
-    sequence_s=st.floats(0.0, 5e-5),
-    network=st.floats(1.0, 3.0),
-    overhead_bytes=st.floats(0.0, 4e9),
-    static_power=st.floats(0.1, 0.5),
-    compute_power=st.floats(0.1, 1.0),
-    memory_power=st.floats(0.1, 1.0),
-)
+    "exposed": st.floats(0.0, 1.0),
+    "kernel_s": st.floats(0.0, 2e-5),
+    "prefill_kernel_s": st.floats(0.0, 2e-5),
+    "step_s": st.floats(0.0, 5e-3),
+    "sequence_s": st.floats(0.0, 5e-5),
+    "request_s": st.floats(0.0, 0.05),
+    "network": st.floats(1.0, 3.0),
+    "overhead_bytes": st.floats(0.0, 4e9),
+    "static_power": st.floats(0.1, 0.5),
+    "compute_power": st.floats(0.1, 1.0),
+    "memory_power": st.floats(0.1, 1.0),
+}
+_KNOWN = {field.name for field in fields(Efficiency)}
+efficiencies = st.builds(Efficiency, **{name: drawn for name, drawn in _COEFFICIENTS.items() if name in _KNOWN})
 
 engines = st.builds(
     Engine,
@@ -335,4 +338,4 @@ def halved_latencies(links: Coefficients) -> Coefficients:
 
 def halved_overheads(eff: Efficiency) -> Efficiency:
     """``eff`` with every overhead in half the time."""
-    return replace(eff, kernel_s=eff.kernel_s / 2, step_s=eff.step_s / 2, sequence_s=eff.sequence_s / 2)
+    return replace(eff, **{name: getattr(eff, name) / 2 for name in _KNOWN if name.endswith("_s")})

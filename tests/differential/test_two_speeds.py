@@ -5,17 +5,18 @@ import pytest
 from hypothesis import given, settings
 
 from drivetrain.cost import kernel as cost_kernel
-from drivetrain.cost.compiled import compile_step
 from drivetrain.cost.roofline import step_time
 from drivetrain.serving import kernel, steady
+from drivetrain.serving.deployment import scalars
 from strategies import machines, steps, systems
 
 
 def compiled_arguments(machine, step):
-    c = compile_step(machine.piece.ops, machine.hardware, machine.piece.layout, machine.efficiency, machine.links)
+    deployment = machine.deploy()
+    c = deployment.coefficients
     seen = np.array([step.contexts(span) for span in c.spans])
     return (
-        c.ops, c.collectives, np.array([c.overhead_s, c.sequence_s, c.exposed]),
+        c.ops, c.collectives, scalars(deployment, 1.0, 1.0),
         step.decode, step.prefill, step.chunks, step.expert_tokens,
         np.ascontiguousarray(seen[:, 0]), np.ascontiguousarray(seen[:, 1]), np.ascontiguousarray(seen[:, 2]),
     )  # fmt: skip

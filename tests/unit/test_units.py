@@ -53,7 +53,7 @@ def test_spellings_in_use(text, dimension, value):
      (True, "s"), ("5 ms ms", "s"), ("12 GiW", "W"), ("1e999 s", "s")],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused_with_the_code(text, dimension):
-    with pytest.raises(UnitError, match="^DT010"):
+    with pytest.raises(UnitError, match=r"^DT010"):
         parse(text, dimension)
 
 

@@ -18,7 +18,7 @@ from drivetrain.arch.step import EXPERT_TOKENS, N_FEATURES, ROWS, TOKENS
 from drivetrain.comms.collectives import Coefficients
 from drivetrain.cost.efficiency import Efficiency
 from drivetrain.cost.hardware import Hardware
-from drivetrain.cost.roofline import collective_time, rates
+from drivetrain.cost.roofline import collective_time, issued_flops, rates
 
 # Columns of an operator row: seconds of compute per feature, seconds of memory per feature, then these.
 SPAN = 2 * N_FEATURES  # index into the list of spans
@@ -42,6 +42,8 @@ class StepCoefficients:
     overhead_s: float
     sequence_s: float
     exposed: float
+    prefill_s: float = 0.0
+    request_s: float = 0.0
 
 
 def compile_step(
@@ -65,7 +67,7 @@ def compile_step(
             0.0 if op.expert_share == 0.0 else (-_CERTAIN if op.expert_share >= 1.0 else math.log1p(-op.expert_share))
         )
         rows.append(
-            [f / flop_rate for f in op.flops]
+            [f / flop_rate for f in issued_flops(op, eff)]
             + [b / byte_rate for b in op.bytes_moved]
             + [float(spans.index(span)), op.experts_local, miss]
             + [joules_per_flop * flop_rate, joules_per_byte * byte_rate]
@@ -77,6 +79,8 @@ def compile_step(
         overhead_s=overhead,
         sequence_s=eff.sequence_s,
         exposed=eff.exposed,
+        prefill_s=sum(eff.prefill_kernel_s * op.kernels for op in ops),
+        request_s=eff.request_s,
     )
 
 

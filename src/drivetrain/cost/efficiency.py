@@ -35,7 +35,9 @@ class Efficiency:
     share of the smaller of an operator's two times that does not hide behind the larger: ``t = max(c, m) + exposed *
     min(c, m)``.
     ``kernel_s`` is added per kernel, ``step_s`` per step, ``sequence_s`` per sequence in the step. ``network``
-    multiplies collectives.
+    multiplies collectives. Steps that carry prompt chunks launch kernels one by one instead of replaying a graph:
+    ``prefill_kernel_s`` more per kernel. ``request_s`` is what a request meets outside the engine's steps (HTTP,
+    tokenising, scheduling). ``tile_tokens`` rows per expert are wasted on padding its tiles.
     """
 
     gemm_bandwidth: float
@@ -55,13 +57,17 @@ class Efficiency:
     static_power: float
     compute_power: float
     memory_power: float
+    prefill_kernel_s: float = 0.0
+    request_s: float = 0.0
+    tile_tokens: float = 0.0
     tier: Tier = "roofline"
 
     def __post_init__(self) -> None:
         for name in SHARES:
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise FileError(f"calibration: {name} = {getattr(self, name)} must be above 0 and at most 1.")
-        if not 0.0 <= self.exposed <= 1.0 or min(self.kernel_s, self.step_s, self.sequence_s, self.network) < 0:
+        overheads = (self.kernel_s, self.prefill_kernel_s, self.step_s, self.sequence_s, self.request_s, self.network)
+        if not 0.0 <= self.exposed <= 1.0 or min(*overheads, self.tile_tokens) < 0:
             raise FileError("calibration: exposed must lie in 0..1, overheads and network must not be negative.")
 
 

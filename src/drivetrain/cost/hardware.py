@@ -20,7 +20,10 @@ _COMPUTE = {
     "fp8_block": ("fp8_block", "fp8", "bf16", "fp16", "fp32"),
     "mxfp8": ("mxfp8", "fp8", "bf16", "fp16", "fp32"),
     "int8": ("int8", "bf16", "fp16", "fp32"),
+    "mxfp6": ("bf16", "fp16", "fp32"),
     "int4": ("bf16", "fp16", "fp32"),
+    "int3": ("bf16", "fp16", "fp32"),
+    "int2": ("bf16", "fp16", "fp32"),
     "nvfp4": ("nvfp4", "bf16", "fp16", "fp32"),
     "mxfp4": ("bf16", "fp16", "fp32"),
 }

@@ -38,7 +38,14 @@ def fingerprint() -> str:
     """A name for the compiled modules' sources: numba looks at one file at a time, but they call each other."""
     package = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256(f"{sys.version_info}".encode())
-    for module in ("arch/step.py", "cost/compiled.py", "cost/kernel.py", "serving/kernel.py", "serving/sweep.py"):
+    for module in (
+        "arch/step.py",
+        "cost/compiled.py",
+        "cost/kernel.py",
+        "serving/kernel.py",
+        "serving/sweep.py",
+        "serving/closed_loop.py",
+    ):
         digest.update((package / module).read_bytes())
     return digest.hexdigest()[:12]
 

@@ -39,12 +39,13 @@ def step(
 ) -> tuple[float, float]:
     """Seconds of one step on one rank, and joules above static power per accelerator.
 
-    ``scalars`` is (overhead_s, sequence_s, exposed). ``ctx_*`` give the mean attended context by span: per decoding
+    ``scalars`` is (overhead_s, sequence_s, exposed, prefill_s).
+    ``ctx_*`` give the mean attended context by span: per decoding
     sequence, per prefill token, per chunk.
     """
     tokens = decode + prefill
     rows = decode + chunks
-    seconds = scalars[0] + scalars[1] * rows
+    seconds = scalars[0] + scalars[1] * rows + (scalars[3] if chunks > 0.0 else 0.0)
     joules = 0.0
     for i in range(ops.shape[0]):
         row = ops[i]

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from drivetrain.arch.layout import Layout
 from drivetrain.arch.operators import Op
+from drivetrain.arch.precision import bytes_per_weight
 from drivetrain.arch.step import (
     CTX_CHUNK,
     CTX_DECODE,
@@ -80,7 +81,8 @@ def step_time(
     links: Coefficients,
 ) -> StepTime:
     """Time one step operator by operator. ``layout`` sets the sizes of communication groups."""
-    timed = [_time(op, features(op, step), hardware, layout, eff, links) for op in ops]
+    kernel_s = eff.kernel_s + (eff.prefill_kernel_s if step.chunks > 0 else 0.0)
+    timed = [_time(op, features(op, step), hardware, layout, eff, links, kernel_s) for op in ops]
     overhead = eff.step_s + eff.sequence_s * (step.decode + step.chunks)
     timed.append(OpTime("engine overhead", "overhead", overhead, 0.0, 0.0, 0.0, "overhead", {"overhead": overhead}))
     parts = {part: sum(t.parts.get(part, 0.0) for t in timed) for part in PARTS}
@@ -159,15 +161,29 @@ def _merged(op: Op, n: int, hardware: Hardware, layout: Layout) -> float:
     return 1.0 if domains <= 1 else collectives.distinct_places(n, top_k) / collectives.distinct_places(domains, top_k)
 
 
-def _time(op: Op, x: Vector, hardware: Hardware, layout: Layout, eff: Efficiency, links: Coefficients) -> OpTime:
-    launch = eff.kernel_s * op.kernels
+def issued_flops(op: Op, eff: Efficiency) -> Vector:
+    """FLOPs an operator occupies the units with: its own, and for experts the rows that pad their tiles.
+
+    Each expert hit by few tokens still runs whole tiles; ``tile_tokens`` rows are wasted per expert on average.
+    """
+    if op.kind != "experts" or eff.tile_tokens == 0.0:
+        return op.flops
+    flops = list(op.flops)
+    flops[HIT] += eff.tile_tokens * 2.0 * op.weights[HIT] / bytes_per_weight(op.dtype)
+    return tuple(flops)  # type: ignore[return-value]
+
+
+def _time(
+    op: Op, x: Vector, hardware: Hardware, layout: Layout, eff: Efficiency, links: Coefficients, kernel_s: float
+) -> OpTime:
+    launch = kernel_s * op.kernels
     if op.kind == "collective":
         per_call = collective_time(op, hardware, layout, links).seconds(dot(op.message, x))
         seconds = eff.network * op.calls * per_call
         return OpTime(op.name, op.kind, seconds, 0.0, 0.0, 0.0, "network", {"network": seconds})
     flop_rate, byte_rate, joules_per_flop, joules_per_byte = rates(op, hardware, eff)
     flops, moved = dot(op.flops, x), dot(op.bytes_moved, x)
-    compute, memory = flops / flop_rate, moved / byte_rate
+    compute, memory = dot(issued_flops(op, eff), x) / flop_rate, moved / byte_rate
     low = eff.exposed * min(compute, memory)
     memory_part, compute_part = (memory, low) if memory >= compute else (low, compute)
     parts: Parts = {"compute": compute_part, "overhead": launch}
@@ -175,7 +191,7 @@ def _time(op: Op, x: Vector, hardware: Hardware, layout: Layout, eff: Efficiency
         parts[part] = memory_part * dot(coefficients, x) / moved if moved else 0.0
     return OpTime(
         op.name, op.kind, memory_part + compute_part + launch, flops, moved,
-        flops * joules_per_flop + moved * joules_per_byte,
+        compute * flop_rate * joules_per_flop + moved * joules_per_byte,
         max(parts, key=lambda part: parts[part]), parts,
     )  # fmt: skip
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from drivetrain.errors import FileError
 
 
 def as_json(value: Any) -> str:  # noqa: ANN401 - anything JSON takes
@@ -38,3 +43,28 @@ def flatten(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             out[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, (list, tuple)) else value
     return out
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write ``text`` so that ``path`` holds all of it or what it held before, never a part."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.absolute().parent, prefix=f".{path.name}.", delete=False, encoding="utf-8", newline=""
+        ) as part:
+            temporary = Path(part.name)
+            try:
+                part.write(text)
+                part.flush()
+                temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise FileError(f"cannot write {path}: {error.strerror or error}.") from None
+
+
+def _umask() -> int:
+    now = os.umask(0o077)
+    os.umask(now)
+    return now

@@ -86,7 +86,9 @@ def print_plan(answer: dict[str, Any]) -> None:
         f"{answer['n_evaluated']:,} deployments (replica counts included) evaluated in {number(answer['elapsed_s'])} s"
     )
     unpriced = (
-        f"; {len(answer['unpriced'])} accelerators have no price and are not ranked" if answer["unpriced"] else ""
+        f"; without a price and so not ranked: {', '.join(row['accelerator'] for row in answer['unpriced'])}"
+        if answer["unpriced"]
+        else ""
     )
     out.print()
     out.print(Text(f"{searched}{unpriced}.", style="dim"))

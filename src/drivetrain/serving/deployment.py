@@ -154,6 +154,6 @@ def scalars(deployment: Deployment, budget: float, max_seqs: float) -> Floats:
         deployment.efficiency,
     )
     return np.array(
-        [c.overhead_s, c.sequence_s, c.exposed, layout.pp, layout.dp, budget, max_seqs,
+        [c.overhead_s, c.sequence_s, c.exposed, c.prefill_s, c.request_s, layout.pp, layout.dp, budget, max_seqs,
          eff.static_power * hardware.tdp_w, hardware.tdp_w, hardware.idle_w]
     )  # fmt: skip

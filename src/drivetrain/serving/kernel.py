@@ -38,8 +38,9 @@ QUANTILES = (0.5, 0.9, 0.95, 0.99)
 _Z = (0.0, 1.2815515655446004, 1.6448536269514722, 2.3263478740408408)
 
 # Deployment scalars, in the order `solve` reads them.
-(OVERHEAD_S, SEQUENCE_S, EXPOSED, LANES, DP, BUDGET, MAX_SEQS, STATIC_W, TDP_W, IDLE_W) = range(10)
-N_SCALARS = 10
+(OVERHEAD_S, SEQUENCE_S, EXPOSED, PREFILL_S, REQUEST_S, LANES, DP, BUDGET, MAX_SEQS, STATIC_W, TDP_W,
+ IDLE_W) = range(12)  # fmt: skip
+N_SCALARS = 12
 
 _ITERATIONS = 60
 _TOLERANCE = 1e-7
@@ -86,7 +87,7 @@ def solve(
             ctx_prefill[s] += share * prefill_ctx[s, j]
             ctx_chunk[s] += share * _chunk_context(isl[j], computed[j], budget, spans[s])
     gaps = max(osl_mean - 1.0, 0.0)
-    scalars = d[:3]
+    scalars = d[:4]
 
     # least fixed point of t = g(t), by secant steps from below, bracketed once overshot
     t_low = step(ops, collectives, scalars, 1.0 / dp if dp > 1 else 1.0, 0.0, 0.0, 1.0, decode_ctx, none, none)[0]
@@ -198,8 +199,8 @@ def solve(
         p_slot = _wait_probability(offered, limit, burst)
         slot = p_slot * stay / (limit - offered) * burst
 
-    in_system = lane_rate * (stay + slot)
-    base = residual + own_mean
+    in_system = lane_rate * (stay + slot + d[REQUEST_S])
+    base = residual + own_mean + d[REQUEST_S]
     out[STABLE] = 1.0
     out[DECODING] = decoding * d[LANES]
     out[IN_SYSTEM] = in_system * d[LANES]
@@ -224,11 +225,11 @@ def solve(
     for q in range(4):
         if want[TTFT, q + 1]:
             out[LATENCY + 5 * TTFT + q + 1] = _latency_quantile(
-                QUANTILES[q], weight, own, osl, 0.0, 2.0 * residual * QUANTILES[q], p_wait, queue + slot
+                QUANTILES[q], weight, own, osl, 0.0, d[REQUEST_S] + 2.0 * residual * QUANTILES[q], p_wait, queue + slot
             )
         if want[E2E, q + 1]:
             out[LATENCY + 5 * E2E + q + 1] = _latency_quantile(
-                QUANTILES[q], weight, own, osl, t, 2.0 * residual * QUANTILES[q], p_wait, queue + slot
+                QUANTILES[q], weight, own, osl, t, d[REQUEST_S] + 2.0 * residual * QUANTILES[q], p_wait, queue + slot
             )
     if want[TPOT, 1] or want[TPOT, 2] or want[TPOT, 3] or want[TPOT, 4] or want[ITL, 1] or want[ITL, 2] or want[
         ITL, 3] or want[ITL, 4]:  # fmt: skip

@@ -118,7 +118,7 @@ def layouts(model: Model, domain: int, most: int = MAX_REPLICA_ACCELERATORS) -> 
     if moe:
         for n in powers[1:]:
             yield from offered(Layout(dp=n, ep=n))
-            if n >= 4:
+            if n >= 4 and domain >= 2:
                 yield from offered(Layout(tp=2, dp=n // 2, ep=n))
 
 

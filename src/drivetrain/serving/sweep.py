@@ -91,7 +91,9 @@ def sweep(
                 if out[STABLE] == 1.0 and out[IN_SYSTEM] < 0.02 and row[VIOLATION] > 1.0:
                     break
             if high == 0.0:
-                n *= 2.0
+                if n >= most:
+                    break
+                n = min(2.0 * n, most)  # the last try is all there is, power of two or not
             elif high - low <= 1.0:
                 break
             else:

@@ -79,7 +79,16 @@ def plan(scenario: ServeScenario) -> dict[str, Any]:
     if not ranked and chosen is not None:
         answer["closest_miss"] = chosen.fields | {"violates": _violations(chosen.state, targets)}
         answer["verdict"] = _miss_verdict(answer["closest_miss"])
-    answer["unpriced"] = sorted({o.hardware.name for o in resolved.offers if not np.isfinite(o.usd_per_hour)})
+    if chosen is None:
+        answer["verdict"] = (
+            f"Nothing takes {number(peak)} req/s within {number(scenario.max_accelerators)} accelerators. "
+            "Raise --max-accelerators, lower --rate or allow lighter weights (--weights any)."
+        )
+    answer["unpriced"] = [
+        _Chosen(resolved, outcome, row, traffic, targets).fields
+        for row in _best_by_accelerator(outcome, _unpriced(outcome))
+        if row not in ranked[:1]
+    ]
     answer["n_evaluated"] = outcome.n_evaluated
     answer["elapsed_s"] = time.perf_counter() - started
     answer["scenario"] = asdict(scenario)
@@ -195,8 +204,11 @@ def _rank(outcome: Outcome, objective: str) -> list[int]:
     """Rows that meet the targets, best first; unpriced ones only where cost does not matter."""
     rows = outcome.rows
     meets = np.flatnonzero(rows[:, sw.MEETS] == 1.0)
+    priced = meets[np.isfinite(rows[meets, sw.USD_PER_HOUR])]
     if objective == "cost":
-        meets = meets[np.isfinite(rows[meets, sw.USD_PER_HOUR])]
+        if not len(priced):  # nothing that has a price meets them: the smallest fleet, and the verdict says why
+            return _unpriced(outcome)
+        meets = priced
     usd = np.nan_to_num(rows[meets, sw.USD_PER_HOUR], nan=np.inf)
     if objective == "latency":
         score = rows[meets, sw.TTFT_MEAN] + _TYPICAL_TOKENS * rows[meets, sw.TPOT_MEAN]
@@ -206,6 +218,14 @@ def _rank(outcome: Outcome, objective: str) -> list[int]:
         score = rows[meets, _OBJECTIVE_COLUMN[objective]]
     # ties: cheaper, then fewer, then more slack in the targets, then order of the search (simpler layouts first)
     order = np.lexsort((rows[meets, sw.VIOLATION], rows[meets, sw.ACCELERATORS], usd, np.round(score, 9)))
+    return [int(i) for i in meets[order]]
+
+
+def _unpriced(outcome: Outcome) -> list[int]:
+    """Rows that meet the targets on accelerators without a price, smallest fleet first."""
+    rows = outcome.rows
+    meets = np.flatnonzero((rows[:, sw.MEETS] == 1.0) & ~np.isfinite(rows[:, sw.USD_PER_HOUR]))
+    order = np.lexsort((rows[meets, sw.VIOLATION], rows[meets, sw.ACCELERATORS]))
     return [int(i) for i in meets[order]]
 
 
@@ -366,9 +386,8 @@ def _verdict(scenario: ServeScenario, best: dict[str, Any]) -> str:
 def _miss_verdict(miss: dict[str, Any]) -> str:
     if not miss["violates"]:
         return (
-            "Nothing in the search can be ranked: the closest, "
-            f"{miss['n_accelerators']}x {miss['accelerator']} as {miss['layout']}, "
-            "meets the targets but has no known price. Use --objective energy or --accelerators with a price."
+            f"Nothing keeps up: even {miss['n_accelerators']}x {miss['accelerator']} as {miss['layout']} would queue "
+            "for longer than it serves. Raise --max-accelerators, lower --rate or allow lighter weights (--weights any)."
         )
     missed = "; ".join(
         f"{v['slo']} reaches {show(v['reached_s'], 's')} against {show(v['limit_s'], 's')}" for v in miss["violates"]

@@ -1,0 +1,85 @@
+"""A load test replayed: the requests a harness sends, run event by event through one deployment.
+
+Mean TTFT of a finite closed loop is not that of the steady state: the first C prompts arrive together. So the test is
+simulated as it was run, with the step time that everything else uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivetrain.cost import jit
+from drivetrain.serving import closed_loop
+from drivetrain.serving.deployment import scalars
+from drivetrain.serving.steady import Prepared
+
+Floats = NDArray[np.float64]
+PROMPTS_PER_SLOT = 10  # of the public harness: ten prompts for each request in flight
+_STEP_SCALARS = 4  # of the deployment scalars, those that a step reads
+_ISL_SEED, _OSL_SEED = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Latencies:
+    """What a harness reports, seconds: mean (or median) TTFT and TPOT over requests, and the test's duration."""
+
+    ttft: float
+    tpot: float
+    duration: float
+
+
+def simulate(
+    prepared: Prepared, isl: float, osl: float, spread: float, concurrency: int, n_requests: int = 0,
+    prefill_first: bool | None = None, statistic: str = "mean",
+) -> Latencies:  # fmt: skip
+    """Run ``n_requests`` (default ten per slot) through ``prepared``, ``concurrency`` in flight.
+
+    Lengths have means ``isl`` and ``osl`` and are uniform in ``[(1 - spread) L, L]``. ``prefill_first``: prompts run
+    in steps of their own while decodes wait (default: as the engine does it). TTFT includes ``request_s``, what a
+    request meets outside the engine's steps.
+    """
+    jit.ready()
+    n = n_requests or PROMPTS_PER_SLOT * concurrency
+    d = prepared.deployment
+    ttft, tpot = np.empty(n), np.empty(n)
+    # a slot is always held, so that a replica whose memory rule leaves none still moves
+    slots = max(1.0, min(prepared.max_seqs, float(concurrency)))
+    result = closed_loop.run(
+        d.coefficients.ops, d.coefficients.collectives, scalars(d, prepared.budget, slots)[:_STEP_SCALARS],
+        np.array(d.coefficients.spans), lengths(isl, spread, n, _ISL_SEED), lengths(osl, spread, n, _OSL_SEED),
+        concurrency, float(prepared.budget), slots, float(d.cut.layout.dp),
+        runs_prefill_first(d.engine.family) if prefill_first is None else prefill_first, True, ttft, tpot,
+    )  # fmt: skip
+    reduce: Callable[[Floats], np.float64] = np.median if statistic == "median" else np.mean
+    gaps = tpot[np.isfinite(tpot)]  # requests of one output token have none
+    extra = float(getattr(d.efficiency, "request_s", 0.0))
+    return Latencies(
+        ttft=float(reduce(ttft)) + extra,
+        tpot=float(reduce(gaps)) if gaps.size else float("nan"),
+        duration=float(result[closed_loop.DURATION]),
+    )
+
+
+def runs_prefill_first(engine_family: str) -> bool:
+    """Whether the engine runs prompt chunks in steps of their own (SGLang's default) instead of with decodes."""
+    return engine_family == "sglang"
+
+
+@lru_cache(maxsize=256)
+def lengths(mean: float, spread: float, n: int, seed: int) -> Floats:
+    """``n`` lengths uniform in ``[(1 - spread) L, L]`` with mean ``mean``: stratified quantiles in a fixed shuffle.
+
+    >>> lengths(90.0, 0.2, 4, 1).tolist() == lengths(90.0, 0.2, 4, 1).tolist()
+    True
+    >>> sorted(lengths(90.0, 0.2, 4, 1).tolist())
+    [82.0, 88.0, 92.0, 98.0]
+    """
+    longest = mean / (1.0 - spread / 2.0)
+    at = (np.arange(n) + 0.5) / n
+    np.random.default_rng(seed).shuffle(at)
+    return np.maximum(np.round(longest * (1.0 - spread + spread * at)), 1.0)

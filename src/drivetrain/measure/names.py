@@ -1,0 +1,146 @@
+"""Names as measured files spell them, resolved to catalogue entries; every liberty taken is noted."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import cache
+
+from drivetrain.arch.precision import BYTES_PER_WEIGHT
+from drivetrain.catalogue import loader
+from drivetrain.catalogue.hardware import Accelerator
+from drivetrain.catalogue.market import Engine
+from drivetrain.catalogue.model import Checkpoint, Model
+from drivetrain.errors import BadInputError, UnknownNameError
+
+Notes = list[str]
+
+# Endings of repository names that say how the weights are stored or tuned, not what the architecture is.
+_PRECISION_ENDINGS = ("fp8", "fp4", "nvfp4", "mxfp4", "mxfp8", "int8", "int4", "bf16", "awq", "gptq", "w4a16", "w8a8",
+                      "dynamic", "block", "kv", "preview", "quantized", "v2", "v1")  # fmt: skip
+_TUNING_ENDINGS = ("instruct", "chat", "it", "thinking", "base", "hf", "fp8", "bf16")
+_DATE = re.compile(r"-(\d{4}|\d{6}|\d{8})$")
+_ENGINE_WORDS = {"trtllm": ("trt", "tensorrt"), "sglang": ("sglang", "sgl"), "vllm": ("vllm",)}
+_DTYPES = {
+    "bfloat16": "bf16", "float16": "fp16", "half": "fp16", "float8": "fp8", "float8_e4m3fn": "fp8", "fp8_e4m3": "fp8",
+    "fp8_e5m2": "fp8", "e4m3": "fp8", "w8a8": "int8", "w4a16": "int4", "awq": "int4", "gptq": "int4", "uint4": "int4",
+    "int4_wo": "int4", "fp8-block": "fp8_block", "fp8_blockwise": "fp8_block", "float32": "fp32",
+}  # fmt: skip
+# Parts that a quantised release keeps in 16 bit.
+_KEPT_WIDE = ("embedding", "lm_head", "router", "norm")
+
+
+def find_model(text: str, notes: Notes) -> Model:
+    """The model named, or the one whose name remains when precision, date and tuning endings are taken off."""
+    model, by = _model(text)
+    if by:
+        notes.append(f"model '{text}' read as {by}")
+    return model
+
+
+@cache
+def _model(text: str) -> tuple[Model, str]:
+    try:
+        found: Model = loader.load("models", text)
+        return found, ""
+    except UnknownNameError as error:
+        unknown = error
+    for candidate in _shortened(text):
+        try:
+            found = loader.load("models", candidate)
+        except UnknownNameError:
+            continue
+        return found, found.name
+    raise unknown
+
+
+def _shortened(text: str) -> list[str]:
+    """Shorter spellings of a repository name, longest first: without owner, precision, date, tuning."""
+    bare = text.strip().split("/")[-1].lower().replace("_", "-")
+    out = [bare]
+    for endings in (_PRECISION_ENDINGS, (*_PRECISION_ENDINGS, *_TUNING_ENDINGS)):
+        short = bare
+        while True:
+            cut = next((short.removesuffix(f"-{e}") for e in endings if short.endswith(f"-{e}")), _DATE.sub("", short))
+            if cut == short:
+                break
+            short = cut
+            out += [short, f"{short}-instruct"]
+    return list(dict.fromkeys(out))
+
+
+@cache
+def find_accelerator(text: str) -> Accelerator:
+    """The accelerator named."""
+    found: Accelerator = loader.load("accelerators", text)
+    return found
+
+
+def find_engine(text: str, version: str, notes: Notes) -> Engine:
+    """The engine of that family at that version, or at the newest one not above it.
+
+    An engine that is in no catalogue is read as vLLM's newest with no coefficients of its own.
+    """
+    family = _family(text)
+    if not family:
+        stand_in: Engine = loader.load("engines", "vllm")
+        notes.append(f"engine '{text}' is not in the catalogue: limits of {stand_in.name}, pooled coefficients")
+        return replace(stand_in, family=text.strip().lower())
+    newest: Engine = loader.load("engines", family)
+    wanted = _version(version)
+    older = [e for e in _of_family(newest.family) if wanted and _version(e.version) <= wanted]
+    return max(older, key=lambda e: _version(e.version)) if older else newest
+
+
+@cache
+def _family(text: str) -> str:
+    try:
+        found: Engine = loader.load("engines", text)
+        return found.name
+    except UnknownNameError:
+        folded = text.lower().replace("-", "")
+        return next((name for name, words in _ENGINE_WORDS.items() if any(w in folded for w in words)), "")
+
+
+@cache
+def _of_family(family: str) -> tuple[Engine, ...]:
+    return tuple(e for e in loader.load_all("engines").values() if e.family == family)
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """Major and minor of a version; empty where there is none (nightlies).
+
+    >>> _version("1.2.0rc6.post1"), _version("nightly-dev")
+    ((1, 2), ())
+    """
+    found = re.match(r"v?(\d+)\.(\d+)", text.strip())
+    return tuple(int(part) for part in found.groups()) if found else ()
+
+
+def find_dtype(text: str, model: Model, vendor: str) -> str:
+    """The precision meant: plain ``fp4`` is mxfp4 for gpt-oss and on AMD parts, else nvfp4.
+
+    >>> find_dtype("bfloat16", None, "nvidia"), find_dtype("FP8", None, "nvidia")
+    ('bf16', 'fp8')
+    """
+    folded = text.strip().lower()
+    folded = _DTYPES.get(folded, folded)
+    if folded in ("fp4", "float4", "w4a4", "w4a8"):
+        return "mxfp4" if model.name.startswith("gpt-oss") or vendor == "amd" else "nvfp4"
+    if folded.replace("-", "_") in BYTES_PER_WEIGHT:
+        return folded.replace("-", "_")
+    raise BadInputError(f"unknown precision '{text}'. Known: {', '.join(BYTES_PER_WEIGHT)}.")
+
+
+@cache
+def find_checkpoint(model_name: str, dtype: str) -> Checkpoint:
+    """The published checkpoint in that precision, or the same parts in it where none is published."""
+    model: Model = loader.load("models", model_name)
+    found = next((c for c in model.checkpoints if c.weight_dtype == dtype), None)
+    found = found or next((c for c in model.checkpoints if c.is_in(dtype)), None)
+    if found is not None:
+        return found
+    base = model.checkpoints[0]
+    keep = {part: d for part, d in base.dtypes.items() if d in ("bf16", "fp32")}
+    keep |= dict.fromkeys(_KEPT_WIDE, "bf16")
+    return replace(base, name=f"{model.name} {dtype}", weight_dtype=dtype, dtypes=keep | {"default": dtype})

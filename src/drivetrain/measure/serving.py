@@ -1,0 +1,242 @@
+"""Measured steady-state serving runs: row -> deployment -> replayed load test -> predicted TTFT and TPOT."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from drivetrain.arch.layout import Layout
+from drivetrain.catalogue import loader
+from drivetrain.catalogue.hardware import Accelerator
+from drivetrain.catalogue.market import Engine
+from drivetrain.catalogue.model import Model
+from drivetrain.catalogue.read_workload import fixed
+from drivetrain.cost.efficiency import Tier, collective_coefficients, efficiency
+from drivetrain.cost.hardware import hardware_of
+from drivetrain.errors import BadInputError, DoesNotFitError, DrivetrainError, UnsupportedError
+from drivetrain.measure.harness import simulate
+from drivetrain.measure.layouts import Placed, place
+from drivetrain.measure.names import find_accelerator, find_checkpoint, find_dtype, find_engine, find_model
+from drivetrain.measure.spread import interval, seen, spread
+from drivetrain.measure.table import Raw
+from drivetrain.serving.deployment import Cut, Deployment, cut, deploy
+from drivetrain.serving.lengths import Lengths, lengths_of
+from drivetrain.serving.steady import Prepared, prepare
+
+REQUIRED: tuple[str | tuple[str, ...], ...] = (
+    "row_id", "engine", "model", "accelerator", ("weight_dtype", "weight_precision"), "concurrency_requests", "n_gpus",
+    "input_tokens_mean", "output_tokens_mean",
+)  # fmt: skip
+SATURATED_TTFT_S = 5.0
+INFERENCEX_SPREAD = 0.2  # that harness draws lengths uniformly in [0.8 L, L]
+_MOST_CONCURRENCY, _MOST_TOKENS = 100_000, 10_000_000
+_KV = ("kv_dtype", "kv_precision", "kv_cache_dtype", "kv_cache_precision", "kv_cache_quant_mode")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value in seconds with its 80 % interval."""
+
+    value: float
+    p10: float
+    p90: float
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What one row asks: a deployment, the lengths of its requests and how many circulate, per replica."""
+
+    model: Model
+    dtype: str
+    kv_dtype: str
+    accelerator: Accelerator
+    engine: Engine
+    placed: Placed
+    isl: float
+    osl: float
+    spread: float
+    concurrency: int
+    statistic: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One row's answer, or the ``reason`` why there is none; ``notes`` say how loosely the row was read."""
+
+    row_id: str
+    ttft: Estimate | None = None
+    tpot: Estimate | None = None
+    tier: Tier | str = ""
+    saturated: bool = False
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    accelerator: str = ""
+    engine: str = ""
+    model: str = ""
+    concurrency: float = math.nan
+
+
+def predict_rows(
+    rows: Sequence[Raw], progress: Callable[[int, int], None] = lambda done, total: None
+) -> list[Prediction]:
+    """Predict every row, in order; ``progress`` is told (done, total) after each."""
+    out = []
+    for i, raw in enumerate(rows):
+        out.append(predict_row(raw))
+        progress(i + 1, len(rows))
+    return out
+
+
+def predict_row(raw: Raw) -> Prediction:
+    """Predict one row; whatever prevents it becomes the reason."""
+    if raw.problem:
+        return Prediction(raw.row_id, reason=raw.problem)
+    try:
+        notes: list[str] = []
+        return predict(raw.row_id, read_query(raw, notes), notes)
+    except DrivetrainError as error:
+        return Prediction(raw.row_id, reason=str(error.args[0]))
+    except Exception as error:  # one strange row must not cost the others
+        return Prediction(raw.row_id, reason=f"could not be computed: {type(error).__name__}: {error}")
+
+
+def read_query(raw: Raw, notes: list[str]) -> Query:
+    """What a row asks for; ``notes`` receives every liberty taken."""
+    if raw.text("serving_mode").lower().startswith("disagg"):
+        raise UnsupportedError("disaggregated serving is not predicted yet; only aggregated rows are.")
+    for name in ("engine", "model", "accelerator"):
+        if not raw.text(name):
+            raise BadInputError(f"{name} is blank.")
+    model = find_model(raw.text("model"), notes)
+    accelerator = find_accelerator(raw.text("accelerator"))
+    engine = find_engine(raw.text("engine"), raw.text("engine_version"), notes)
+    dtype_text = raw.text("weight_dtype", "weight_precision")
+    if not dtype_text:
+        raise BadInputError("weight_dtype and weight_precision are blank.")
+    dtype = find_dtype(dtype_text, model, accelerator.vendor)
+    kv_text = raw.text(*_KV)
+    kv = find_dtype(kv_text, model, accelerator.vendor) if kv_text not in ("", "auto") else ""
+    concurrency = raw.need("concurrency_requests", 1.0)
+    isl, osl = raw.need("input_tokens_mean", 1.0), raw.need("output_tokens_mean", 1.0)
+    if concurrency > _MOST_CONCURRENCY or max(isl, osl) > _MOST_TOKENS:
+        raise BadInputError(f"beyond {_MOST_CONCURRENCY:,} requests in flight or {_MOST_TOKENS:,} tokens a request.")
+    placed = place(raw, model, notes)
+    if placed.replicas > 1:
+        notes.append(f"{placed.replicas} replicas of {placed.layout} share the requests")
+    if raw.text("spec_decoding").lower() not in ("", "none", "false", "0", "off", "no"):
+        notes.append("speculative decoding is not modelled")
+    return Query(
+        model=model,
+        dtype=dtype,
+        kv_dtype=kv or default_kv(dtype, engine.family),
+        accelerator=accelerator,
+        engine=engine,
+        placed=placed,
+        isl=isl,
+        osl=osl,
+        spread=_spread(raw, isl),
+        concurrency=math.ceil(concurrency / placed.replicas),
+        statistic="median" if raw.text("latency_statistic").lower() in ("median", "p50") else "mean",
+    )
+
+
+def default_kv(dtype: str, engine_family: str) -> str:
+    """KV precision where a row does not say.
+
+    TensorRT-LLM checkpoints in 8 or 4 bit bring an 8-bit cache. Public vLLM recipes set one beside fp8 and nvfp4
+    weights: with 16 bit, eleven measured runs that did not queue would not have fitted.
+    """
+    narrow = {"trtllm": ("fp8", "fp8_block", "nvfp4", "mxfp4"), "vllm": ("fp8", "fp8_block", "nvfp4")}
+    return "fp8" if dtype in narrow.get(engine_family, ()) else "bf16"
+
+
+def _spread(raw: Raw, mean: float) -> float:
+    """Width of the uniform lengths, as a share of the longest."""
+    harness = raw.text("harness").lower()
+    if harness == "inferencex":
+        return INFERENCEX_SPREAD
+    nominal = raw.number("input_tokens_nominal")
+    if harness or not nominal or not 0.5 * nominal < mean < nominal:
+        return 0.0
+    return 2.0 * (1.0 - mean / nominal)  # no harness named: a mean below the label tells that lengths are drawn
+
+
+def predict(row_id: str, query: Query, notes: Sequence[str] = ()) -> Prediction:
+    """Replay the load test of ``query``; raises where the deployment cannot be."""
+    found = list(notes)
+    prepared, held = prepared_for(query)
+    if held < query.concurrency:
+        found.append(f"about {held:.0f} sequences fit at once")
+    result = simulate(
+        prepared, query.isl, query.osl, query.spread, query.concurrency, statistic=query.statistic
+    )  # fmt: skip
+    eff, hardware = prepared.deployment.efficiency, prepared.deployment.hardware
+    kind, tier = "calibrated", eff.tier
+    for name, what in ((query.model.name, "models"), (hardware.name, "accelerators")):
+        known = seen(what)
+        if known and name not in known:
+            kind, tier = f"unseen_{what[:-1]}", "roofline"
+            found.append(f"{name} is not among the fitted {what}")
+    if tier != "calibrated" and kind == "calibrated":
+        kind = "unseen_accelerator"
+    if "not in the catalogue" in " ".join(found):
+        tier = "assumed"
+    sigma = spread(kind)
+    return Prediction(
+        row_id=row_id,
+        ttft=Estimate(result.ttft, *interval(result.ttft, sigma.ttft)),
+        tpot=None if math.isnan(result.tpot) else Estimate(result.tpot, *interval(result.tpot, sigma.tpot)),
+        tier=tier,
+        saturated=result.ttft > SATURATED_TTFT_S or query.concurrency > held,
+        notes=tuple(found),
+        accelerator=hardware.name,
+        engine=query.engine.family,
+        model=query.model.name,
+        concurrency=float(query.concurrency * query.placed.replicas),
+    )
+
+
+def prepared_for(query: Query) -> tuple[Prepared, float]:
+    """The sized deployment and how many sequences fit at once.
+
+    A measured run did fit: where our safety margins say otherwise but weights fit the memory, one sequence per rank
+    is taken to fit.
+    """
+    deployment = _deployment(
+        query.model.name, query.dtype, query.placed.layout, query.kv_dtype, query.accelerator.name, query.engine.name,
+        query.engine.family,
+    )  # fmt: skip
+    budget, seqs = query.engine.limits_on(query.accelerator.name, query.accelerator.usable_bytes)
+    prepared = prepare(deployment, _lengths(query.isl, query.osl, query.spread), float(budget), float(seqs or math.inf))
+    if prepared.max_seqs >= 1:
+        return prepared, prepared.max_seqs
+    room, ranks = prepared.memory, query.placed.layout.dp
+    if room.weights > room.physical:
+        raise DoesNotFitError(
+            f"does not fit: weights {room.weights / 1e9:.0f} GB on {room.physical / 1e9:.0f} GB per accelerator "
+            f"as {query.placed.layout}."
+        )
+    return prepared, float(ranks)
+
+
+@lru_cache(maxsize=512)
+def _deployment(
+    model: str, dtype: str, layout: Layout, kv_dtype: str, accelerator: str, engine_name: str, family: str
+) -> Deployment:
+    engine: Engine = replace(loader.load("engines", engine_name), family=family)
+    hardware = hardware_of(loader.load("accelerators", accelerator))
+    eff = efficiency(engine.family, hardware.generation)
+    return deploy(_cut(model, dtype, layout, kv_dtype), hardware, engine, eff, collective_coefficients(engine.family))
+
+
+@lru_cache(maxsize=512)
+def _cut(model: str, dtype: str, layout: Layout, kv_dtype: str) -> Cut:
+    return cut(loader.load("models", model), find_checkpoint(model, dtype), layout, kv_dtype)
+
+
+@lru_cache(maxsize=512)
+def _lengths(isl: float, osl: float, spread_frac: float) -> Lengths:
+    scale = 1.0 / (1.0 - spread_frac / 2.0)
+    return lengths_of(fixed(isl * scale, osl * scale, range_frac=spread_frac))

@@ -1,0 +1,90 @@
+"""Errors of a validation for people: one line, a table overall and by group, what was skipped and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from drivetrain.report.serve import consoles
+
+_SHOWN_REASONS, _SHOWN_ROWS = 12, 3
+_FINE, _ENOUGH = ("concurrency",), 5  # groups shown only from so many rows; --format json has all
+_NOT_METRICS = ("kind", "n", "predicted", "coverage", "clean", "skipped", "unscored", "groups", "scored", "saturated",
+                "meta")  # fmt: skip
+
+
+def print_validation(summary: dict[str, Any], groups: bool = True) -> None:
+    """Print one validation's summary on stdout."""
+    out, _ = consoles()
+    metrics = [name for name in summary if name not in _NOT_METRICS]
+    share = f"{summary['predicted']} of {summary['n']} rows predicted"
+    out.print(Text(f"{summary['kind']}: {share} ({summary['meta']['file']})", style="bold"))
+    for metric, rule in summary.get("scored", {}).items():
+        if summary.get(metric):
+            out.print(Text(f"  {metric} scored on {rule}", style="dim"))
+    if any(summary[m] for m in metrics):
+        out.print(_table(summary, metrics, groups))
+    else:
+        out.print("Nothing measured in the file to score against; predictions only.", style="dim")
+    saturated = summary.get("saturated")
+    if saturated and saturated["measured"]:
+        out.print(
+            f"Saturated (TTFT over 5 s): measured {saturated['measured']}, predicted {saturated['predicted']}, "
+            f"both {saturated['both']} of {saturated['n']} rows."
+        )
+    _reasons(out, "Not predicted", summary["skipped"])
+    _reasons(out, "Predicted but not scored", summary["unscored"])
+
+
+def _table(summary: dict[str, Any], metrics: list[str], groups: bool) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for title in ("metric", "n", "median", "mean", "P90", "bias", "in 80 %"):
+        table.add_column(title, justify="left" if title == "metric" else "right", no_wrap=True)
+    _lines(table, "all", summary, metrics)
+    last = ""
+    for group in summary["groups"] if groups else ():
+        if group["by"] in _FINE and not any(group[m] and group[m]["n"] >= _ENOUGH for m in metrics):
+            continue
+        if group["by"] != last:
+            last = group["by"]
+            table.add_section()
+            table.add_row(Text(f"by {last.replace('_', ' ')}", style="dim"))
+        _lines(table, f"  {group['key']}", group, metrics)
+    return table
+
+
+def _lines(table: Table, name: str, entry: dict[str, Any], metrics: list[str]) -> None:
+    for metric in metrics:
+        if entry.get(metric):
+            table.add_row(name, metric.replace("_", " "), *_cells(entry[metric]))
+            name = ""
+
+
+def _cells(score: dict[str, Any]) -> list[str]:
+    inside = score["coverage80"]
+    return [
+        str(score["n"]),
+        *(f"{100 * score[name]:.1f} %" for name in ("median_abs", "mean_abs", "p90_abs")),
+        f"{100 * score['bias']:+.1f} %",
+        "" if inside is None else f"{100 * inside:.0f} %",
+    ]
+
+
+def _reasons(out: Any, title: str, rows: list[dict[str, str]]) -> None:  # noqa: ANN401 - a rich console
+    """Reasons by frequency with the first rows of each; --format json lists every row."""
+    if not rows:
+        return
+    out.print(f"{title}: {len(rows)}", style="bold")
+    counts = Counter(row["reason"] for row in rows)
+    for reason, n in counts.most_common(_SHOWN_REASONS):
+        named = [row["row_id"] for row in rows if row["reason"] == reason][:_SHOWN_ROWS]
+        more = f" and {n - len(named)} more" if n > len(named) else ""
+        out.print(Text(f"  {n} x {reason}  [{', '.join(named)}{more}]", style="dim"))
+    rest = sum(counts.values()) - sum(n for _, n in counts.most_common(_SHOWN_REASONS))
+    if rest:
+        out.print(Text(f"  {rest} for other reasons (--format json lists every row)", style="dim"))
