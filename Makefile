@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-dev
 RUN_STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format lint types layers docs bench wheel clean help
+.PHONY: demo test check format lint types layers docs accuracy bench wheel clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -34,6 +34,9 @@ layers: $(STAMP)
 docs: $(STAMP)   ## build the documentation, strictly
 	$(BIN)/pip install -q -e '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+accuracy: $(STAMP) ## rebuild the accuracy page from ../shared/validation
+	$(BIN)/python tools/accuracy.py ../shared/validation
 
 bench: $(STAMP)  ## speed, one JSON object a line
 	$(BIN)/python benchmarks/run.py

@@ -43,10 +43,11 @@ BY_GENERATION = (
     "experts_compute",
     "attention_compute",
     "kernel_s",
+    "experts_s",
 )
 BY_ENGINE = (
     "kernel_s", "prefill_kernel_s", "request_s", "step_s", "sequence_s", "gemm_compute", "experts_compute",
-    "cache_bandwidth", "network",
+    "cache_bandwidth", "network", "experts_s",
 )  # fmt: skip
 FREE = [
     ("base", "gemm_bandwidth", 0.5, 1.0),
@@ -63,6 +64,8 @@ FREE = [
     ("base", "sequence_s", 1e-7, 1e-4),
     ("base", "request_s", 1e-3, 0.2),
     ("base", "tile_tokens", 1.0, 128.0),
+    ("base", "experts_s", 1e-7, 1e-4),
+    ("base", "block_scaled", 0.3, 1.0),
     *((f"generation.{generation}", name, 0.2, 5.0) for generation in GENERATIONS for name in BY_GENERATION),
     *((f"engine.{engine}", name, 0.1, 20.0) for engine in ENGINES for name in BY_ENGINE),
 ]

@@ -37,6 +37,8 @@ from drivetrain.catalogue.model import (
 
 OpKind = Literal["gemm", "attention", "experts", "scan", "elementwise", "collective"]
 ACTIVATION_BYTES = 2.0  # engines keep activations in 16 bit between operators
+SMALL = 0.4  # launches of small kernels (norms, rotary, routing, activation) against one that fills the device
+EXPERT_KERNELS = 2 + 2 * SMALL  # of one layer: two matrix products, gathering and scattering
 INDEX_KEY_BYTES = 1.0 + 4.0 / 128.0  # index keys are cached in fp8 with one scale per 128
 
 
@@ -46,8 +48,8 @@ class Op:
 
     ``flops`` in FLOP; ``weights``, ``kv`` and ``activations`` in bytes of device memory moved; ``message`` in bytes per
     collective call. ``dtype`` is the precision of its weights (of the cache for attention). ``span`` bounds the
-    context it sees, in tokens. ``kernels`` counts launches. ``experts_local`` and ``expert_share`` give the expected
-    experts hit:
+    context it sees, in tokens. ``kernels`` counts launches, small ones at :data:`SMALL`. ``experts_local`` and
+    ``expert_share`` give the expected experts hit:
     ``local * (1 - (1 - share)^tokens)``. ``collective`` runs over ``group`` ranks, ``calls`` times. ``stored`` bytes
     stay in memory for each cached token (of the last ``stored_span``), ``state`` bytes for each sequence.
     """
@@ -114,12 +116,12 @@ def _layer(model: Model, group: LayerGroup, checkpoint: Checkpoint, layout: Layo
         yield from _sum_over_ranks(model, layout)
     if isinstance(group.ffn, Dense):
         yield _gemm("ffn", checkpoint.dtype_of("ffn"), _dense_elements(model.hidden, group.ffn) / layout.tp,
-                    2 * model.hidden + 2 * group.ffn.intermediate / layout.tp, kernels=2)  # fmt: skip
+                    2 * model.hidden + 2 * group.ffn.intermediate / layout.tp, kernels=2 + SMALL)  # fmt: skip
         yield from _sum_over_ranks(model, layout)
     elif isinstance(group.ffn, MoE):
         yield from _experts(model, group.ffn, checkpoint, layout)
     parts = (group.mixer is not None) + (group.ffn is not None)
-    yield Op("norms and residuals", "elementwise", kernels=parts,
+    yield Op("norms and residuals", "elementwise", kernels=parts * SMALL,
              activations=vector(tokens=parts * 4 * model.hidden * ACTIVATION_BYTES))  # fmt: skip
 
 
@@ -145,7 +147,7 @@ def _attention(model: Model, a: Attention, checkpoint: Checkpoint, layout: Layou
     kv_width = 0.0 if a.reuses_kv else kv_heads * (a.head_dim + (0 if a.k_eq_v else a.v_head_dim))
     projections = q + o + model.hidden * kv_width
     yield _gemm("attention projections", checkpoint.dtype_of("attention"), projections,
-                2 * model.hidden + q_width + kv_width + o_width, kernels=2)  # fmt: skip
+                2 * model.hidden + q_width + kv_width + o_width, kernels=2 + SMALL)  # fmt: skip
 
     entry = kv_heads * (a.head_dim + (0 if a.kv_tied else a.v_head_dim)) * bytes_per_kv(kv_dtype)
     per_token_flops = 2 * heads * (a.head_dim + a.v_head_dim)
@@ -175,7 +177,9 @@ def _latent_attention(
     up = a.kv_lora_rank * heads * (a.nope_head_dim + a.v_head_dim)
     out = heads * a.v_head_dim * model.hidden
     widths = 2 * model.hidden + q_width + a.kv_lora_rank + heads * (a.nope_head_dim + 2 * a.v_head_dim)
-    yield _gemm("attention projections", checkpoint.dtype_of("attention"), q + down + up + out, widths, kernels=5)
+    yield _gemm(
+        "attention projections", checkpoint.dtype_of("attention"), q + down + up + out, widths, kernels=5 + SMALL
+    )
 
     entry = (a.kv_lora_rank + a.rope_head_dim) * bytes_per_kv(kv_dtype)  # one latent for all heads, on every rank
     span = a.window if a.indexer is None else a.indexer.top_k
@@ -217,11 +221,11 @@ def _index(model: Model, ix: Indexer, q_rank: int, compress: int, checkpoint: Ch
         checkpoint.dtype_of("attention"),
         q_rank * width + model.hidden * (ix.head_dim + ix.n_heads),
         q_rank + width + model.hidden,
-        kernels=3,
+        kernels=1 + 2 * SMALL,
     )
     flops, key = 2 * width / compress, ix.head_dim * INDEX_KEY_BYTES / compress
     yield Op("indexer over cache", "attention", "fp8", flops=vector(ctx_decode=flops, ctx_prefill=flops),
-             kv=vector(ctx_decode=key, ctx_chunk=key, tokens=key), kernels=2, stored=key)  # fmt: skip
+             kv=vector(ctx_decode=key, ctx_chunk=key, tokens=key), kernels=1 + SMALL, stored=key)  # fmt: skip
 
 
 def _recurrent(model: Model, r: Recurrent, checkpoint: Checkpoint, layout: Layout) -> Iterator[Op]:
@@ -230,7 +234,7 @@ def _recurrent(model: Model, r: Recurrent, checkpoint: Checkpoint, layout: Layou
                 2 * model.hidden + elements / model.hidden, kernels=2)  # fmt: skip
     state = (r.state * bytes_per_kv(r.state_dtype) + r.conv_state * ACTIVATION_BYTES) / layout.tp
     yield Op("recurrent state", "scan", "bf16", flops=vector(tokens=r.flops_per_token / layout.tp),
-             kv=vector(rows=2 * state), kernels=2, state=state,
+             kv=vector(rows=2 * state), kernels=1 + SMALL, state=state,
              activations=vector(tokens=2 * r.proj_in / model.hidden / layout.tp * ACTIVATION_BYTES))  # fmt: skip
 
 
@@ -243,7 +247,7 @@ def _experts(model: Model, moe: MoE, checkpoint: Checkpoint, layout: Layout) -> 
     real_share = moe.n_experts / (moe.n_experts + moe.zero_experts)
     top_k = moe.top_k * real_share
     yield _gemm("router", checkpoint.dtype_of("router"), model.hidden * (moe.n_experts + moe.zero_experts),
-                model.hidden + moe.n_experts, kernels=2)  # fmt: skip
+                model.hidden + moe.n_experts, kernels=2 * SMALL)  # fmt: skip
     if moe.latent_hidden:
         yield _gemm("expert latent projections", checkpoint.dtype_of("shared_experts"), 2 * model.hidden * width,
                     2 * (model.hidden + width), kernels=2)  # fmt: skip
@@ -253,12 +257,12 @@ def _experts(model: Model, moe: MoE, checkpoint: Checkpoint, layout: Layout) -> 
         weights=vector(hit=expert * bytes_per_weight(dtype) / layout.expert_slices),
         activations=vector(expert_tokens=top_k * (2 * width + 3 * moe.intermediate / layout.expert_slices)
                            * ACTIVATION_BYTES / layout.ep),
-        experts_local=moe.n_experts / layout.ep, expert_share=top_k / moe.n_experts, kernels=4,
+        experts_local=moe.n_experts / layout.ep, expert_share=top_k / moe.n_experts, kernels=EXPERT_KERNELS,
     )  # fmt: skip
     if moe.shared_intermediate:
         elements = (3 if moe.shared_gated else 2) * model.hidden * moe.shared_intermediate / layout.tp
         yield _gemm("shared experts", checkpoint.dtype_of("shared_experts"), elements,
-                    2 * model.hidden + 2 * moe.shared_intermediate / layout.tp, kernels=2)  # fmt: skip
+                    2 * model.hidden + 2 * moe.shared_intermediate / layout.tp, kernels=2 + SMALL)  # fmt: skip
     if layout.dp == 1:
         yield from _sum_over_ranks(model, layout)
         return
@@ -284,7 +288,7 @@ def _ends(model: Model, checkpoint: Checkpoint, layout: Layout) -> list[Op]:
     head = model.hidden * model.vocab / layout.tp
     dtype = checkpoint.dtype_of("embedding" if model.tied_embeddings else "lm_head")
     ops = [
-        Op("embedding", "elementwise", activations=vector(tokens=2 * model.hidden * ACTIVATION_BYTES), kernels=1),
+        Op("embedding", "elementwise", activations=vector(tokens=2 * model.hidden * ACTIVATION_BYTES), kernels=SMALL),
         Op(
             "output head",
             "gemm",
@@ -292,7 +296,7 @@ def _ends(model: Model, checkpoint: Checkpoint, layout: Layout) -> list[Op]:
             flops=vector(rows=2 * head),
             weights=vector(one=head * bytes_per_weight(dtype)),
             activations=vector(rows=(model.hidden + 3 * model.vocab / layout.tp) * ACTIVATION_BYTES),
-            kernels=3,
+            kernels=1 + 2 * SMALL,
         ),
     ]
     if layout.tp > 1:

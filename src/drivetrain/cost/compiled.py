@@ -18,7 +18,7 @@ from drivetrain.arch.step import EXPERT_TOKENS, N_FEATURES, ROWS, TOKENS
 from drivetrain.comms.collectives import Coefficients
 from drivetrain.cost.efficiency import Efficiency
 from drivetrain.cost.hardware import Hardware
-from drivetrain.cost.roofline import collective_time, issued_flops, rates
+from drivetrain.cost.roofline import collective_time, issued_flops, launch_s, rates
 
 # Columns of an operator row: seconds of compute per feature, seconds of memory per feature, then these.
 SPAN = 2 * N_FEATURES  # index into the list of spans
@@ -58,7 +58,7 @@ def compile_step(
         if op.kind == "collective":
             messages.append(_collective_row(op, hardware, layout, eff, links))
             continue
-        overhead += eff.kernel_s * op.kernels
+        overhead += launch_s(op, eff, prefilling=False)
         span = math.inf if op.span is None else float(op.span)
         if span not in spans:
             spans.append(span)

@@ -20,7 +20,7 @@ from drivetrain.errors import FileError
 
 SHARES = (
     "gemm_bandwidth", "cache_bandwidth", "other_bandwidth", "gemm_compute", "narrow_compute", "experts_compute",
-    "attention_compute", "scan_compute",
+    "attention_compute", "scan_compute", "block_scaled",
 )  # fmt: skip
 Tier = Literal["measured", "calibrated", "roofline", "assumed"]
 
@@ -37,7 +37,11 @@ class Efficiency:
     ``kernel_s`` is added per kernel, ``step_s`` per step, ``sequence_s`` per sequence in the step. ``network``
     multiplies collectives. Steps that carry prompt chunks launch kernels one by one instead of replaying a graph:
     ``prefill_kernel_s`` more per kernel. ``request_s`` is what a request meets outside the engine's steps (HTTP,
-    tokenising, scheduling). ``tile_tokens`` rows per expert are wasted on padding its tiles.
+    tokenising, scheduling). ``tile_tokens`` rows per expert are wasted on padding its tiles;
+    ``experts_s`` is what routing, permuting and gathering add per layer of experts. ``block_scaled`` is a further
+    factor on bandwidth and compute where weights carry a scale per block (fp8_block), whose activations are quantised
+    on the
+    way in.
     """
 
     gemm_bandwidth: float
@@ -60,13 +64,23 @@ class Efficiency:
     prefill_kernel_s: float = 0.0
     request_s: float = 0.0
     tile_tokens: float = 0.0
+    experts_s: float = 0.0
+    block_scaled: float = 1.0
     tier: Tier = "roofline"
 
     def __post_init__(self) -> None:
         for name in SHARES:
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise FileError(f"calibration: {name} = {getattr(self, name)} must be above 0 and at most 1.")
-        overheads = (self.kernel_s, self.prefill_kernel_s, self.step_s, self.sequence_s, self.request_s, self.network)
+        overheads = (
+            self.kernel_s,
+            self.prefill_kernel_s,
+            self.step_s,
+            self.sequence_s,
+            self.request_s,
+            self.experts_s,
+            self.network,
+        )
         if not 0.0 <= self.exposed <= 1.0 or min(*overheads, self.tile_tokens) < 0:
             raise FileError("calibration: exposed must lie in 0..1, overheads and network must not be negative.")
 

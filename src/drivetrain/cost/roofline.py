@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from drivetrain.arch.layout import Layout
-from drivetrain.arch.operators import Op
+from drivetrain.arch.operators import EXPERT_KERNELS, Op
 from drivetrain.arch.precision import bytes_per_weight
 from drivetrain.arch.step import (
     CTX_CHUNK,
@@ -81,8 +81,8 @@ def step_time(
     links: Coefficients,
 ) -> StepTime:
     """Time one step operator by operator. ``layout`` sets the sizes of communication groups."""
-    kernel_s = eff.kernel_s + (eff.prefill_kernel_s if step.chunks > 0 else 0.0)
-    timed = [_time(op, features(op, step), hardware, layout, eff, links, kernel_s) for op in ops]
+    prefilling = step.chunks > 0
+    timed = [_time(op, features(op, step), hardware, layout, eff, links, launch_s(op, eff, prefilling)) for op in ops]
     overhead = eff.step_s + eff.sequence_s * (step.decode + step.chunks)
     timed.append(OpTime("engine overhead", "overhead", overhead, 0.0, 0.0, 0.0, "overhead", {"overhead": overhead}))
     parts = {part: sum(t.parts.get(part, 0.0) for t in timed) for part in PARTS}
@@ -129,6 +129,8 @@ def rates(op: Op, hardware: Hardware, eff: Efficiency) -> tuple[float, float, fl
         share = eff.gemm_compute if op.kind == "gemm" else eff.experts_compute
         share *= eff.narrow_compute if dtype in NARROW else 1.0
         bandwidth = eff.gemm_bandwidth
+        if op.dtype == "fp8_block":
+            share, bandwidth = share * eff.block_scaled, bandwidth * eff.block_scaled
     else:
         dtype = hardware.compute_dtype("bf16")
         share = eff.attention_compute if op.kind == "attention" else eff.scan_compute
@@ -173,10 +175,16 @@ def issued_flops(op: Op, eff: Efficiency) -> Vector:
     return tuple(flops)  # type: ignore[return-value]
 
 
+def launch_s(op: Op, eff: Efficiency, prefilling: bool) -> float:
+    """Seconds that launching ``op`` adds to a step, whatever its size."""
+    per_kernel = eff.kernel_s + (eff.prefill_kernel_s if prefilling else 0.0)
+    layers = op.kernels / EXPERT_KERNELS if op.kind == "experts" else 0.0
+    return per_kernel * op.kernels + eff.experts_s * layers
+
+
 def _time(
-    op: Op, x: Vector, hardware: Hardware, layout: Layout, eff: Efficiency, links: Coefficients, kernel_s: float
+    op: Op, x: Vector, hardware: Hardware, layout: Layout, eff: Efficiency, links: Coefficients, launch: float
 ) -> OpTime:
-    launch = kernel_s * op.kernels
     if op.kind == "collective":
         per_call = collective_time(op, hardware, layout, links).seconds(dot(op.message, x))
         seconds = eff.network * op.calls * per_call

@@ -19,6 +19,18 @@ _FALLBACK = {"reserved": ("on-demand",), "on-demand": ("reserved",), "hyperscale
              "neocloud": ("hyperscaler",), "own": ()}  # fmt: skip
 
 
+# Purchase prices from the one that says most: does it include the server, the network? What is missing is added.
+_SCOPE = {
+    "cluster share": (True, True),
+    "rack share, with physical plant": (True, True),
+    "rack share, compute": (True, False),
+    "node share with NICs": (True, False),
+    "server share": (True, False),
+    "kit share": (False, False),
+    "chip": (False, False),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class HourlyPrice:
     """USD per accelerator-hour, electricity and facility included, with what it is and where it was seen."""
@@ -56,19 +68,20 @@ def hourly_price(
 
 
 def _owned(prices: list[Price], economics: Mapping[str, Economic], kw: float, usd_per_kwh: float) -> HourlyPrice | None:
-    chips = [p for p in prices if p.kind == "purchase" and p.terms == "chip"]
-    if not chips:
+    bought = {p.terms: p.usd for p in prices if p.kind == "purchase"}
+    terms = next((t for t in _SCOPE if t in bought), None)
+    if terms is None:
         return None
-    chip = chips[0].usd
+    price, (has_server, has_network) = bought[terms], _SCOPE[terms]
 
     def mid(name: str) -> float:
         return economics[name].mid.value
 
     usd = owned_usd_per_hour(
         Ownership(
-            chip_usd=chip.value,
-            server_multiplier=mid("server_cost_multiplier"),
-            network_frac=mid("network_cost_frac"),
+            chip_usd=price.value,
+            server_multiplier=1.0 if has_server else mid("server_cost_multiplier"),
+            network_frac=0.0 if has_network else mid("network_cost_frac"),
             maintenance_frac=mid("maintenance_frac"),
             discount_rate=mid("discount_rate_frac"),
             server_years=mid("server_life_years"),
@@ -80,4 +93,4 @@ def _owned(prices: list[Price], economics: Mapping[str, Economic], kw: float, us
             usd_per_kwh=usd_per_kwh,
         )
     )
-    return HourlyPrice(usd, "owned", f"{chip.source}, {chip.seen}", chip.unverified)
+    return HourlyPrice(usd, f"owned, from {terms} price", f"{price.source}, {price.seen}", price.unverified)

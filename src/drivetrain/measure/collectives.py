@@ -14,11 +14,13 @@ from drivetrain.comms.topology import topology_of
 from drivetrain.cost.efficiency import collective_coefficients
 from drivetrain.errors import BadInputError, DrivetrainError, UnsupportedError
 from drivetrain.measure.names import find_accelerator
-from drivetrain.measure.outcome import Outcome, summarise
+from drivetrain.measure.outcome import Outcome, Progress, quiet, summarise
 from drivetrain.measure.score import Pair
 from drivetrain.measure.table import Raw, Table
 
-REQUIRED: tuple[str | tuple[str, ...], ...] = ("row_id", "op", "accelerator", "n_gpus", ("bytes", "num_tokens_per_rank"))
+REQUIRED: tuple[str | tuple[str, ...], ...] = (
+    "row_id", "op", "accelerator", "n_gpus", ("bytes", "num_tokens_per_rank"),
+)  # fmt: skip
 METRICS = ("seconds",)
 GROUPS = ("op", "library", "accelerator", "n_gpus", "size")
 COLUMNS = ("seconds",)
@@ -43,7 +45,7 @@ class Message:
     merged: float = 1.0
 
 
-def outcomes(table: Table, progress: Callable[[int, int], None] = lambda done, total: None) -> list[Outcome]:
+def outcomes(table: Table, progress: Progress = quiet) -> list[Outcome]:
     """Predict and pair every row. Eager launches are predicted and not scored: the fit is of replayed graphs."""
     found = []
     for i, raw in enumerate(table.rows):
@@ -86,7 +88,7 @@ def _outcome(raw: Raw) -> Outcome:
 def read_message(raw: Raw) -> Message:
     """The collective of a row. Expert dispatch and combine rows give tokens per rank instead of bytes."""
     n = raw.whole("n_gpus")
-    if n is None or n < 2:  # noqa: PLR2004
+    if n is None or n < 2:
         raise BadInputError("n_gpus must be at least 2.")
     per_node = raw.whole("gpus_per_node")
     inner = min(n, per_node) if per_node else None
@@ -94,7 +96,8 @@ def read_message(raw: Raw) -> Message:
     if op.startswith("moe_"):
         return _experts(raw, op, n, inner)
     if op not in _OPS:
-        raise BadInputError(f"unknown operation '{op}'. Known: {', '.join(sorted(set(_OPS.values())))}, moe_dispatch_*, moe_combine_*.")
+        known = ", ".join(sorted(set(_OPS.values())))
+        raise BadInputError(f"unknown operation '{op}'. Known: {known}, moe_dispatch_*, moe_combine_*.")
     impl = raw.text("impl").lower()
     library = next((name for name in _LIBRARIES if impl.startswith(name)), "nccl")
     return Message(_OPS[op], n, inner, raw.need("bytes"), library)
@@ -133,7 +136,7 @@ def _time(
 def _only(coefficients: Coefficients, regime: int) -> Coefficients:
     """The exchange of experts restricted to one of its two modes, where a link's fit has both."""
     fits = tuple(
-        replace(f, regimes=(f.regimes[regime],)) if f.op == "all_to_all" and len(f.regimes) == 2 else f  # noqa: PLR2004
+        replace(f, regimes=(f.regimes[regime],)) if f.op == "all_to_all" and len(f.regimes) == 2 else f
         for f in coefficients.fits
     )
     return replace(coefficients, fits=fits)

@@ -7,7 +7,7 @@ TPOT within the benchmark's. Submissions tune layout and batch; so the best over
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,7 +18,7 @@ from drivetrain.cost.efficiency import collective_coefficients, efficiency
 from drivetrain.cost.hardware import hardware_of
 from drivetrain.errors import BadInputError, DrivetrainError, LayoutError, UnsupportedError
 from drivetrain.measure.names import find_accelerator, find_checkpoint, find_dtype, find_engine, find_model
-from drivetrain.measure.outcome import Outcome, summarise
+from drivetrain.measure.outcome import Outcome, Progress, quiet, summarise
 from drivetrain.measure.score import Pair
 from drivetrain.measure.serving import default_kv
 from drivetrain.measure.spread import interval
@@ -59,7 +59,7 @@ BENCHMARKS = {
 }
 
 
-def outcomes(table: Table, progress: Callable[[int, int], None] = lambda done, total: None) -> list[Outcome]:
+def outcomes(table: Table, progress: Progress = quiet) -> list[Outcome]:
     """Predict and pair every row. Open-division rows and second filings of one run are predicted, not scored."""
     found = []
     for i, raw in enumerate(table.rows):
@@ -99,16 +99,17 @@ def _outcome(raw: Raw) -> Outcome:
     per_node = raw.whole("accelerators_per_node") or n
     if n is None or per_node is None:
         raise BadInputError("n_accelerators is blank.")
-    limits = ()
+    limits: tuple[Target, ...] = ()
     if raw.text("scenario") in ("Server", "Interactive"):
         limits = tuple(Target(m, "p99", raw.need(f"{m}_limit_s")) for m in ("ttft", "tpot") if raw.text(f"{m}_limit_s"))
     elif raw.text("scenario") != "Offline":
         raise BadInputError(f"unknown scenario '{raw.text('scenario')}'. Known: Offline, Server, Interactive.")
-    best = capacity(name, accelerator.name, dtype, engine.family, min(per_node, n), limits)
-    rate = best.tokens_per_s * n / min(per_node, n)
+    node = min(per_node, n)
+    best = capacity(name, accelerator.name, dtype, engine.family, node, limits)
+    rate = best.tokens_per_s * n / node
     low, high = interval(rate, SIGMA)
     values = {"output_tokens_per_s": f"{rate:.6g}", "output_tokens_per_s_p10": f"{low:.6g}",
-              "output_tokens_per_s_p90": f"{high:.6g}", "layout": best.layout, "replicas": best.replicas * n // min(per_node, n),
+              "output_tokens_per_s_p90": f"{high:.6g}", "layout": best.layout, "replicas": best.replicas * n // node,
               "tier": best.tier}  # fmt: skip
     keys = {"scenario": raw.text("scenario"), "benchmark": name, "accelerator": accelerator.name,
             "engine": engine.family}  # fmt: skip

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from drivetrain.measure.score import Pair, grouped, score
+
+Progress = Callable[[int, int], None]
+
+
+def quiet(_done: int, _total: int) -> None:
+    """Progress that nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +47,16 @@ def summarise(kind: str, outcomes: Sequence[Outcome], metrics: Sequence[str], by
         "unscored": [{"row_id": o.row_id, "reason": o.unscored} for o in outcomes if o.unscored],
     }
     answer |= {metric: _scored(predicted, metric) for metric in metrics}
-    answer["groups"] = [
-        {"by": name, "key": key, **{metric: _scored(members, metric) for metric in metrics}}
-        for name in by
-        for key, members in grouped([o for o in predicted if o.pairs and o.keys.get(name)], lambda o: o.keys[name]).items()  # noqa: B023 - used at once
-    ]  # fmt: skip
+    answer["groups"] = [group for name in by for group in _groups([o for o in predicted if o.pairs], name, metrics)]
     return answer
+
+
+def _groups(outcomes: Sequence[Outcome], by: str, metrics: Sequence[str]) -> list[dict[str, Any]]:
+    members = grouped([o for o in outcomes if o.keys.get(by)], lambda o: o.keys[by])
+    return [
+        {"by": by, "key": key, **{metric: _scored(found, metric) for metric in metrics}}
+        for key, found in members.items()
+    ]
 
 
 def prediction_rows(outcomes: Sequence[Outcome], columns: Sequence[str]) -> list[dict[str, Any]]:

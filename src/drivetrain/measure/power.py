@@ -10,7 +10,7 @@ the second everything. Prompt lengths are not recorded: contexts are a fixed pro
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -24,7 +24,7 @@ from drivetrain.cost.hardware import hardware_of
 from drivetrain.cost.roofline import step_time
 from drivetrain.errors import BadInputError, DoesNotFitError, DrivetrainError
 from drivetrain.measure.names import find_accelerator, find_checkpoint, find_dtype, find_model
-from drivetrain.measure.outcome import Outcome, summarise
+from drivetrain.measure.outcome import Outcome, Progress, quiet, summarise
 from drivetrain.measure.score import Pair
 from drivetrain.measure.spread import interval
 from drivetrain.measure.table import Raw, Table
@@ -56,7 +56,7 @@ class Run:
     power: float
 
 
-def outcomes(table: Table, progress: Callable[[int, int], None] = lambda done, total: None) -> list[Outcome]:
+def outcomes(table: Table, progress: Progress = quiet) -> list[Outcome]:
     """Predict and pair every row; rows that are not steady are predicted and not scored."""
     found = []
     for i, raw in enumerate(table.rows):

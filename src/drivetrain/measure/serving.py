@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -19,6 +19,7 @@ from drivetrain.errors import BadInputError, DoesNotFitError, DrivetrainError, U
 from drivetrain.measure.harness import simulate
 from drivetrain.measure.layouts import Placed, place
 from drivetrain.measure.names import find_accelerator, find_checkpoint, find_dtype, find_engine, find_model
+from drivetrain.measure.outcome import Progress, quiet
 from drivetrain.measure.spread import interval, seen, spread
 from drivetrain.measure.table import Raw
 from drivetrain.serving.deployment import Cut, Deployment, cut, deploy
@@ -78,9 +79,7 @@ class Prediction:
     concurrency: float = math.nan
 
 
-def predict_rows(
-    rows: Sequence[Raw], progress: Callable[[int, int], None] = lambda done, total: None
-) -> list[Prediction]:
+def predict_rows(rows: Sequence[Raw], progress: Progress = quiet) -> list[Prediction]:
     """Predict every row, in order; ``progress`` is told (done, total) after each."""
     out = []
     for i, raw in enumerate(rows):

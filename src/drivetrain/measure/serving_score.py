@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from drivetrain.errors import DrivetrainError
-from drivetrain.measure.outcome import Outcome, summarise
+from drivetrain.measure.outcome import Outcome, Progress, quiet, summarise
 from drivetrain.measure.score import Pair
 from drivetrain.measure.serving import SATURATED_TTFT_S, Estimate, Prediction, predict_rows
 from drivetrain.measure.table import Raw, Table
@@ -16,7 +16,7 @@ GROUPS = ("accelerator", "engine", "model", "concurrency", "harness")
 COLUMNS = ("ttft_s", "ttft_s_p10", "ttft_s_p90", "tpot_s", "tpot_s_p10", "tpot_s_p90", "tier", "saturated")
 
 
-def outcomes(table: Table, progress: Callable[[int, int], None] = lambda done, total: None) -> list[Outcome]:
+def outcomes(table: Table, progress: Progress = quiet) -> list[Outcome]:
     """Predict and pair every row of ``table``.
 
     Rows that the file marks otherwise (``clean_core``, ``clean_ttft``) and saturated ones (TTFT over 5 s) are

@@ -10,11 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from drivetrain.report.serve import consoles
+from drivetrain.units import number
 
 _SHOWN_REASONS, _SHOWN_ROWS = 12, 3
+_SHORT = {"concurrency": "C"}
+_TIMES = ("tpot", "ttft", "itl")
 _FINE, _ENOUGH = ("concurrency",), 5  # groups shown only from so many rows; --format json has all
 _NOT_METRICS = ("kind", "n", "predicted", "coverage", "clean", "skipped", "unscored", "groups", "scored", "saturated",
-                "meta")  # fmt: skip
+                "meta", "points")  # fmt: skip
 
 
 def print_validation(summary: dict[str, Any], groups: bool = True) -> None:
@@ -30,6 +33,8 @@ def print_validation(summary: dict[str, Any], groups: bool = True) -> None:
         out.print(_table(summary, metrics, groups))
     else:
         out.print("Nothing measured in the file to score against; predictions only.", style="dim")
+    if summary.get("points"):
+        _points(out, summary["points"], metrics)
     saturated = summary.get("saturated")
     if saturated and saturated["measured"]:
         out.print(
@@ -38,6 +43,33 @@ def print_validation(summary: dict[str, Any], groups: bool = True) -> None:
         )
     _reasons(out, "Not predicted", summary["skipped"])
     _reasons(out, "Predicted but not scored", summary["unscored"])
+
+
+def _points(out: Any, points: list[dict[str, Any]], metrics: list[str]) -> None:  # noqa: ANN401 - a rich console
+    """Reference points one by one, with their sources."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = [metric for metric in metrics if any(metric in point for point in points)][:2]
+    keys = [k for k, v in points[0].items() if isinstance(v, str) and k not in ("row_id", "source", "harness", "task")]
+    for title in keys:
+        table.add_column(_SHORT.get(title, title), no_wrap=True)
+    for metric in shown:
+        unit = " ms" if metric in _TIMES else ""
+        table.add_column(f"{metric.replace('_', ' ')}{unit}\nmeas. → pred.", justify="right")
+        table.add_column("error", justify="right", vertical="bottom", no_wrap=True)
+    for point in points:
+        cells = [point.get(key, "") for key in keys]
+        for metric in shown:
+            cells += _pair(point.get(metric), 1e3 if metric in _TIMES else 1.0)
+        table.add_row(*cells)
+    out.print(table)
+    for source in dict.fromkeys(point["source"] for point in points):
+        out.print(Text(f"  source: {source}", style="dim"))
+
+
+def _pair(pair: dict[str, float] | None, scale: float) -> tuple[str, str]:
+    if pair is None:
+        return "", ""
+    return f"{number(pair['measured'] * scale)} → {number(pair['predicted'] * scale)}", f"{100 * pair['error']:+.0f} %"
 
 
 def _table(summary: dict[str, Any], metrics: list[str], groups: bool) -> Table:

@@ -112,6 +112,9 @@ def solve(
         x = others * lane_rate * n_chunks * t
         u = -math.expm1(-x)
         k = x / u if u > 1e-12 else 1.0
+        if k * chunk > budget * dp:  # what a full step leaves over makes another step a mixed one
+            u = min(1.0, x * chunk / (budget * dp))
+            k = x / u
         carried = min(k * chunk, budget * dp)
         per_rank = min(chunk * max(1.0, k / dp), budget)
         chunks_rank = per_rank / chunk

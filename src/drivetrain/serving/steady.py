@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from drivetrain.serving.slo import METRICS, STATISTICS, Target
 Floats = NDArray[np.float64]
 _ALL = np.ones((4, 5), dtype=np.bool_)
 _BISECTIONS = 40
+_SLOTS_TO_SPARE = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def at_concurrency(prepared: Prepared, concurrency: float) -> SteadyState:
     inside = min(concurrency, prepared.max_seqs)
     if inside < 1:
         raise BadInputError("no sequence fits in memory.")
-    best = _circulate(prepared, inside, np.inf)
+    best = _circulate(prepared, inside, _open_capacity(prepared))
     if inside < prepared.max_seqs:
         # an arrival sees the others only, which flatters a busy loop: it cannot outrun the loop of all that fit
         full = _solve(prepared, best[kernel.RATE], 1.0, _others(prepared.max_seqs))
@@ -122,6 +123,21 @@ def at_concurrency(prepared: Prepared, concurrency: float) -> SteadyState:
         _add_wait(best, waiting / best[kernel.RATE])
         best[kernel.IN_SYSTEM] = concurrency
     return _state(best, _others(inside))
+
+
+def _open_capacity(prepared: Prepared) -> float:
+    """Largest rate of a smooth open stream with slots to spare: no loop does more work than that."""
+    roomy = replace(prepared, scalars=prepared.scalars.copy())
+    roomy.scalars[kernel.MAX_SEQS] = _SLOTS_TO_SPARE
+    low, high = 0.0, 1e-3
+    while _solve(roomy, high, 0.0, 1.0)[kernel.STABLE] and high < 1e9:
+        low, high = high, high * 4
+    for _ in range(_BISECTIONS):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if _solve(roomy, middle, 0.0, 1.0)[kernel.STABLE] else (low, middle)
+        if high - low < 1e-4 * high:
+            break
+    return high
 
 
 def _others(inside: float) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -11,10 +10,9 @@ from typing import Any
 
 from drivetrain import __version__
 from drivetrain.errors import BadInputError, FileError
-from drivetrain.measure.outcome import prediction_rows
-from drivetrain.measure.table import Table, parse, read
+from drivetrain.measure.outcome import Outcome, Progress, prediction_rows, quiet
+from drivetrain.measure.table import Raw, Table, parse, read
 
-Progress = Callable[[int, int], None]
 # kind -> (module that predicts and scores it, module that names its columns)
 _KINDS = {
     "serving": ("serving_score", "serving"),
@@ -32,7 +30,7 @@ class Validation:
     predictions: list[dict[str, Any]]
 
 
-def validate(kind: str, path: str | Path, progress: Progress = lambda done, total: None) -> Validation:
+def validate(kind: str, path: str | Path, progress: Progress = quiet) -> Validation:
     """Predict and score a file of ``kind``: serving, mlperf, collectives or power."""
     if kind == "requests":
         if not Path(path).is_dir():
@@ -44,7 +42,7 @@ def validate(kind: str, path: str | Path, progress: Progress = lambda done, tota
     return _validated(kind, read(Path(path), columns.REQUIRED), str(path), progress)
 
 
-def validate_reference(progress: Progress = lambda done, total: None) -> list[Validation]:
+def validate_reference(progress: Progress = quiet) -> list[Validation]:
     """Predict and score the measured reference points that ship with the package."""
     from importlib import resources
 
@@ -55,14 +53,25 @@ def validate_reference(progress: Progress = lambda done, total: None) -> list[Va
         if path.is_file():
             columns = import_module(f"drivetrain.measure.{module}")
             table = parse(path.read_text(encoding="utf-8"), columns.REQUIRED, "row_id", f"reference/{kind}.csv")
-            found.append(_validated(kind, table, "reference points shipped with the package", progress))
+            found.append(_validated(kind, table, "reference points shipped with the package", progress, points=True))
     return found
 
 
-def _validated(kind: str, table: Table, name: str, progress: Progress) -> Validation:
+def _validated(kind: str, table: Table, name: str, progress: Progress, points: bool = False) -> Validation:
     started = time.perf_counter()
     module = import_module(f"drivetrain.measure.{_KINDS[kind][0]}")
     found = module.outcomes(table, progress)
     summary = module.summary(table, found)
     summary["meta"] = {"version": __version__, "file": name, "elapsed_s": round(time.perf_counter() - started, 3)}
+    if points:
+        summary["points"] = [_point(raw, outcome) for raw, outcome in zip(table.rows, found, strict=True)]
     return Validation(summary, prediction_rows(found, module.COLUMNS))
+
+
+def _point(raw: Raw, outcome: Outcome) -> dict[str, Any]:
+    """One reference row: what it is, measured and predicted by metric, and its source."""
+    pairs = {
+        metric: {"measured": pair.measured, "predicted": pair.predicted, "error": round(pair.error, 6)}
+        for metric, pair in outcome.pairs.items()
+    }
+    return {"row_id": raw.row_id, **outcome.keys, **pairs, "source": raw.text("source")}

@@ -49,6 +49,12 @@ def test_llama_8b_attention_flops_by_hand():
     assert attend.kv[CTX_DECODE] == 131072
 
 
+def test_scores_take_the_key_width_and_sums_the_value_width():
+    attend = ops_of(one_layer(Attention(8, 4, 64, 96)))["attention over cache"]
+    assert attend.flops[CTX_DECODE] == 2 * 8 * (64 + 96)
+    assert attend.stored == 4 * (64 + 96) * 2
+
+
 def test_latent_attention_is_absorbed_in_decode_and_expanded_in_prefill():
     mla = LatentAttention(16, 256, 512, 128, 64, 128)
     attend = ops_of(one_layer(mla))["attention over cache"]

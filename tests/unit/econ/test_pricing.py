@@ -50,19 +50,17 @@ def test_the_basis_or_its_nearest_is_used_and_named(basis, usd, named):
     assert found.source == "source, 2026-01"
 
 
-def test_owning_is_priced_from_the_chip_and_keeps_its_doubt():
-    found = quote("own")
+def test_owning_is_priced_from_the_chip_with_server_and_network_added_and_keeps_its_doubt():
+    chips = [p for p in PRICES if p.terms != "cluster share"]
+    found = hourly_price("chip", "own", chips, ECONOMICS, 1000.0, 0.08)
     expected = Ownership(25000.0, 1.6, 0.2, 0.02, 0.1, 5.0, 12000.0, 15.0, 1.0, 0.8, 1.2, 0.08)
     assert found.usd_per_hour == pytest.approx(owned_usd_per_hour(expected))
     assert found.unverified
-    assert found.basis == "owned"
+    assert found.basis == "owned, from chip price"
 
 
-@pytest.mark.parametrize("basis", ["own", "reserved", "hyperscaler"])
-def test_what_nobody_prices_has_no_price(basis):
-    assert quote(basis, "unheard-of") is None
-
-
-def test_another_accelerators_price_is_never_taken():
-    assert quote("reserved", "other").usd_per_hour == 9.0
-    assert quote("neocloud", "other") is None
+def test_a_cluster_price_has_server_and_network_in_it():
+    found = quote("own")
+    expected = Ownership(50000.0, 1.0, 0.0, 0.02, 0.1, 5.0, 12000.0, 15.0, 1.0, 0.8, 1.2, 0.08)
+    assert found.usd_per_hour == pytest.approx(owned_usd_per_hour(expected))
+    assert found.basis == "owned, from cluster share price"

@@ -1,0 +1,1 @@
+"""Measured reference points in the columns of the ``validate`` verbs, each with its source."""
