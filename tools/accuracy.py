@@ -80,8 +80,10 @@ def page(folder: Path, tables: dict[str, Table], found: dict[str, list[Outcome]]
     parts = [
         "# Accuracy",
         "<!-- Made by tools/accuracy.py (make accuracy). Do not edit by hand. -->",
-        "Predictions of this version beside public measurements. Errors are signed `predicted / measured - 1`; *median*, "
-        "*mean* and *P90* are of absolute errors, *bias* is the median signed error, *in 80 %* the share of measurements "
+        "Predictions of this version beside public measurements. Errors are signed `predicted / measured - 1`; "
+        "*median*, "
+        "*mean* and *P90* are of absolute errors, *bias* is the median signed error, *in 80 %* the share of "
+        "measurements "
         "inside the predicted 80 % interval. Score your own file with `drivetrain validate`"
         " ([how](../howto/validate.md)).",
         *_serving(tables["serving"], found["serving"]),
@@ -93,9 +95,11 @@ def page(folder: Path, tables: dict[str, Table], found: dict[str, list[Outcome]]
             f"- `{name}`: {len(tables[kind].rows):,} rows, SHA-256 `{_digest(folder / name)}`"
             for kind, (name, *_) in FILES.items()
         ),
-        "Serving: InferenceX@843c6254f and NVIDIA measurements by way of aiconfigurator@095f58a51 (both Apache-2.0). MLPerf: "
+        "Serving: InferenceX@843c6254f and NVIDIA measurements by way of aiconfigurator@095f58a51 (both "
+        "Apache-2.0). MLPerf: "
         "Inference v5.1, results repository @965182b0, MLCommons Association; predictions here are ours and not MLPerf "
-        "results. Power: ML.ENERGY leaderboard, February 2026. Collectives: aiconfigurator (Apache-2.0), vidur@7d47513 (MIT).",
+        "results. Power: ML.ENERGY leaderboard, February 2026. Collectives: aiconfigurator (Apache-2.0), "
+        "vidur@7d47513 (MIT).",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -107,7 +111,8 @@ def _serving(table: Table, found: Sequence[Outcome]) -> list[str]:
     fitted_harness = [o for o in done if o.keys["harness"] == "inferencex"]
     parts = [
         "## Serving: TTFT and TPOT of load tests",
-        f"{len(done):,} of {len(clean):,} clean rows predicted ({100 * len(done) / max(len(clean), 1):.1f} %); each is a closed loop of C "
+        f"{len(done):,} of {len(clean):,} clean rows predicted ({100 * len(done) / max(len(clean), 1):.1f} %); each "
+        f"is a closed loop of C "
         "requests, simulated as it was run. TTFT is scored where it was not saturated (up to 5 s).",
         "![TPOT](../assets/accuracy-tpot.svg) ![TTFT](../assets/accuracy-ttft.svg)",
     ]
@@ -119,7 +124,8 @@ def _serving(table: Table, found: Sequence[Outcome]) -> list[str]:
         parts.append("\n".join([head, *rows]))
     parts += [
         "### What was in the fit",
-        f"Coefficients were fitted on {fit.get('n', '?')} rows of harness `inferencex` (of {len(fitted_harness)} such rows predicted here). "
+        f"Coefficients were fitted on {fit.get('n', '?')} rows of harness `inferencex` (of {len(fitted_harness)} "
+        f"such rows predicted here). "
         "So the table above is in sample for them; `nvidia-gap` rows were not used. Errors with whole models or whole "
         "accelerators left out of the fit, as the calibration file records them:",
         _cross_validated(fit),
@@ -146,8 +152,10 @@ def _mlperf(found: Sequence[Outcome]) -> list[str]:
         "(assumed: the logs do not record them); all requests are taken to have the mean lengths.",
         "![MLPerf](../assets/accuracy-mlperf.svg)",
         _table("output_tokens_per_s", done, ("scenario", "benchmark", "accelerator", "engine")),
-        "Weak: `llama3.1-8b` (small model; feeding requests and detokenising on the host limit the measured systems, and "
-        "are not modelled), `deepseek-r1` (answers from a few hundred to twenty thousand tokens: the mean hides the long "
+        "Weak: `llama3.1-8b` (small model; feeding requests and detokenising on the host limit the measured "
+        "systems, and "
+        "are not modelled), `deepseek-r1` (answers from a few hundred to twenty thousand tokens: the mean hides the "
+        "long "
         "ones that fill the cache), parts never fitted (AMD, Intel), and Server and Interactive, whose 99th "
         "percentiles depend on the spread of lengths.",
         "Not predicted:\n\n" + _reasons(found),
@@ -158,16 +166,20 @@ def _power(found: Sequence[Outcome]) -> list[str]:
     done = [o for o in found if not o.reason]
     return [
         "## Power",
-        "`power at measured rate` tests the power model alone (measured batch and throughput given); `power`, `output tokens "
-        "per s` and `itl` come from our own prediction at the measured mean batch. The power coefficients were fitted on "
-        "these rows (errors with whole models left out are in the calibration file); throughput and gaps were not. Prompt "
+        "`power at measured rate` tests the power model alone (measured batch and throughput given); `power`, "
+        "`output tokens "
+        "per s` and `itl` come from our own prediction at the measured mean batch. The power coefficients were "
+        "fitted on "
+        "these rows (errors with whole models left out are in the calibration file); throughput and gaps were not. "
+        "Prompt "
         "lengths are not recorded; 500 tokens are assumed, so rows with images and videos (long prompts) suffer most.",
         "![Power](../assets/accuracy-power.svg)",
         _table("power_at_measured_rate", done, ("accelerator", "task")),
         _table("power", done, ("accelerator", "task")),
         _table("output_tokens_per_s", done, ("accelerator", "task")),
         _table("itl", done, ("accelerator", "task")),
-        f"{sum(bool(o.unscored) for o in found)} rows are not steady (batch against throughput and gap disagree) and are "
+        f"{sum(bool(o.unscored) for o in found)} rows are not steady (batch against throughput and gap disagree) "
+        f"and are "
         "predicted but not scored.",
     ]
 
@@ -176,7 +188,8 @@ def _collectives(found: Sequence[Outcome]) -> list[str]:
     done = [o for o in found if not o.reason]
     return [
         "## Collectives",
-        "In sample: the coefficients were fitted on these rows. Errors with a group size, an accelerator or a link family left "
+        "In sample: the coefficients were fitted on these rows. Errors with a group size, an accelerator or a link "
+        "family left "
         "out stand in `cost/calibration/collectives.toml` and in [Collectives](collectives.md).",
         "![Collectives](../assets/accuracy-collectives.svg)",
         _table("seconds", done, ("op", "library", "accelerator", "n_gpus")),
@@ -260,9 +273,12 @@ def _cross_validated(fit: dict[str, object]) -> str:
 def _saturated(table: Table, found: Sequence[Outcome]) -> str:
     counts = serving_score.summary(table, found)["saturated"]
     return (
-        f"Measured TTFT over 5 s in {counts['measured']} of {counts['n']:,} clean rows; predicted saturated (TTFT over 5 s or more "
-        f"requests than fit in memory): {counts['predicted']}; both: {counts['both']}. Part of the measured class is start-up time "
-        "inside TTFT (one SGLang deployment of DeepSeek-R1 shows 5 to 9 s at any load), which no queueing model would find."
+        f"Measured TTFT over 5 s in {counts['measured']} of {counts['n']:,} clean rows; predicted saturated (TTFT "
+        f"over 5 s or more "
+        f"requests than fit in memory): {counts['predicted']}; both: {counts['both']}. Part of the measured class "
+        f"is start-up time "
+        "inside TTFT (one SGLang deployment of DeepSeek-R1 shows 5 to 9 s at any load), which no queueing model "
+        "would find."
     )
 
 
@@ -281,7 +297,8 @@ def _weak(outcomes: Sequence[Outcome]) -> str:
     lines = ["Groups of ten rows or more whose median error is beyond 15 % (TPOT) or 35 % (TTFT), worst first.", "",
              "| | group | n | median | bias | known of the cause |", "|---|---|--:|--:|--:|---|"]  # fmt: skip
     lines += [
-        f"| {metric.upper()} | {group} | {s.n} | {100 * s.median_abs:.1f} % | {100 * s.bias:+.1f} % | {CAUSES.get(group, 'not yet explained')} |"
+        f"| {metric.upper()} | {group} | {s.n} | {100 * s.median_abs:.1f} % | {100 * s.bias:+.1f} % | "
+        f"{CAUSES.get(group, 'not yet explained')} |"
         for metric, s, group in rows
     ]
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["DrivetrainError", "ServeScenario", "__version__", "import_model", "plan_serve", "predict_serve"]
+__all__ = ["DrivetrainError", "ServeScenario", "__version__", "import_model", "plan_serve", "predict_serve", "validate"]
 
 _HOME = {
     "DrivetrainError": "drivetrain.errors",
@@ -22,6 +22,7 @@ _HOME = {
     "import_model": "drivetrain.verbs.import_model",
     "plan_serve": "drivetrain.verbs.plan_serve",
     "predict_serve": "drivetrain.verbs.predict_serve",
+    "validate": "drivetrain.verbs.validate",
 }
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from drivetrain.verbs.import_model import import_model
     from drivetrain.verbs.plan_serve import plan_serve
     from drivetrain.verbs.predict_serve import predict_serve
+    from drivetrain.verbs.validate import validate
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401

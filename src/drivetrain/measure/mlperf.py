@@ -1,5 +1,4 @@
-"""MLPerf Inference results: the most tokens per second that any layout of the system gives, within the benchmark's
-limits.
+"""MLPerf Inference results: the most tokens per second that any layout gives within the limits.
 
 Offline is the stable capacity without limits; Server and Interactive the capacity with 99th percentiles of TTFT and
 TPOT within the benchmark's. Submissions tune layout and batch; so the best over layouts is taken, one node at a time.

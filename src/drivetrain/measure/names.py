@@ -51,7 +51,11 @@ def _model(text: str) -> tuple[Model, str]:
         except UnknownNameError:
             continue
         return found, found.name
-    raise unknown
+    near = _compact_names("models").get(_compact(text.split("/")[-1]))
+    if near is None:
+        raise unknown
+    found = loader.load("models", near)
+    return found, near
 
 
 def _shortened(text: str) -> list[str]:
@@ -71,9 +75,34 @@ def _shortened(text: str) -> list[str]:
 
 @cache
 def find_accelerator(text: str) -> Accelerator:
-    """The accelerator named."""
-    found: Accelerator = loader.load("accelerators", text)
+    """The accelerator named; separators do not matter."""
+    try:
+        found: Accelerator = loader.load("accelerators", text)
+    except UnknownNameError:
+        name = _compact_names("accelerators").get(_compact(text))
+        if name is None:
+            raise
+        found = loader.load("accelerators", name)
     return found
+
+
+@cache
+def _compact_names(kind: str) -> dict[str, str]:
+    """Names and aliases without separators; a spelling that two entries share is left out."""
+    found: dict[str, set[str]] = {}
+    for name, entry in loader.load_all(kind).items():
+        for spelling in (name, *entry.aliases):
+            found.setdefault(_compact(spelling), set()).add(name)
+    return {spelling: next(iter(names)) for spelling, names in found.items() if len(names) == 1}
+
+
+def _compact(text: str) -> str:
+    """Letters and digits only.
+
+    >>> _compact("RTX_4090"), _compact("Llama-3.1-8B")
+    ('rtx4090', 'llama318b')
+    """
+    return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
 def find_engine(text: str, version: str, notes: Notes) -> Engine:

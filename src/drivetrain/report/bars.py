@@ -24,15 +24,17 @@ def stacked(parts: Mapping[str, float], total: float, width: int = 60) -> Text:
     return bar
 
 
-def legend(parts: Mapping[str, str]) -> Text:
-    """Names and values in the colours of :func:`stacked`."""
-    line = Text()
+def legend(parts: Mapping[str, str], width: int = 88) -> list[Text]:
+    """Names and values in the colours of :func:`stacked`, as lines of at most ``width`` cells broken between parts."""
+    lines = [Text()]
     for (name, value), style in zip(parts.items(), _STYLES, strict=False):
-        if line:
-            line.append("  ")
-        line.append("■ ", style=style)
-        line.append(f"{name} {value}")
-    return line
+        item = Text.assemble(("■ ", style), f"{name} {value}")
+        if lines[-1] and lines[-1].cell_len + 2 + item.cell_len > width:
+            lines.append(Text())
+        if lines[-1]:
+            lines[-1].append("  ")
+        lines[-1].append_text(item)
+    return lines
 
 
 def _cells(shares: list[float], width: int) -> list[int]:

@@ -159,14 +159,17 @@ def _numbers(out: Console, f: dict[str, Any]) -> None:
 
 
 def _pictures(out: Console, f: dict[str, Any]) -> None:
-    memory = {k: v for k, v in f["memory_bytes"].items() if k not in ("free", "usable")}
-    total = f["memory_bytes"]["usable"]
-    out.print(Text.assemble("memory    ", stacked(memory, total), f" {show(total, 'bytes')}"))
-    out.print(Text.assemble("          ", legend({k.replace("_", " "): show(v, "bytes") for k, v in memory.items()})))
+    memory = {k.replace("_", " "): v for k, v in f["memory_bytes"].items() if k not in ("free", "usable")}
+    _picture(out, "memory", memory, f["memory_bytes"]["usable"], "bytes")
     time = {k: v for k, v in f["breakdown_s"].items() if v > 0}
-    total = sum(time.values())
-    out.print(Text.assemble("step time ", stacked(time, total), f" {show(total, 's')}"))
-    out.print(Text.assemble("          ", legend({k: show(v, "s") for k, v in time.items()})))
+    _picture(out, "step time", time, sum(time.values()), "s")
+
+
+def _picture(out: Console, title: str, parts: dict[str, float], total: float, dimension: str) -> None:
+    """A stacked bar with its total, its legend below."""
+    out.print(Text.assemble(f"{title:<10}", stacked(parts, total), f" {show(total, dimension)}"))
+    for line in legend({name: show(value, dimension) for name, value in parts.items()}):
+        out.print(Text.assemble(" " * 10, line))
 
 
 def _limits(out: Console, best: dict[str, Any], answer: dict[str, Any]) -> None:
