@@ -151,9 +151,9 @@ def test_files_that_are_wrong_as_a_whole_give_one_line_and_exit_code_2(capsys, m
 
 
 def test_the_other_kinds(capsys, monkeypatch, tmp_path):
+    columns = "row_id,benchmark,scenario,accelerator,n_accelerators,weight_dtype,software,result"
     file = write(
-        tmp_path / "m.csv", "row_id,benchmark,scenario,accelerator,n_accelerators,weight_dtype,software,result,ttft_limit_s,"
-        "tpot_limit_s",
+        tmp_path / "m.csv", f"{columns},ttft_limit_s,tpot_limit_s",
         "a,llama2-70b-99,Offline,NVIDIA H100-SXM-80GB,8,fp8,TensorRT 10.11,30000,,",
         "b,llama2-70b-99,Server,NVIDIA H100-SXM-80GB,8,fp8,TensorRT 10.11,30000,2.0,0.2",
         "c,resnet,Offline,NVIDIA H100-SXM-80GB,8,fp8,,1,,", "d,llama2-70b-99,Offline,,8,fp8,,1,,",

@@ -48,10 +48,7 @@ def validate_command(context: typer.Context, output: FormatOption = Format.table
 
 @validate_app.command("serving")
 def serving_command(file: File, out: Out = None, output: FormatOption = Format.table) -> None:
-    """TTFT and TPOT of closed-loop load tests of one deployment each.
-
-    [dim]drivetrain validate serving runs.csv --out predictions.csv[/dim]
-    """
+    """TTFT and TPOT of closed-loop load tests of one deployment each."""
     _run("serving", file, out, output)
 
 

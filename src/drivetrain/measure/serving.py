@@ -20,7 +20,7 @@ from drivetrain.measure.harness import simulate
 from drivetrain.measure.layouts import Placed, place
 from drivetrain.measure.names import find_accelerator, find_checkpoint, find_dtype, find_engine, find_model
 from drivetrain.measure.outcome import Progress, quiet
-from drivetrain.measure.spread import interval, seen, spread
+from drivetrain.measure.spread import interval, kind_of, spread
 from drivetrain.measure.table import Raw
 from drivetrain.serving.deployment import Cut, Deployment, cut, deploy
 from drivetrain.serving.lengths import Lengths, lengths_of
@@ -33,6 +33,7 @@ REQUIRED: tuple[str | tuple[str, ...], ...] = (
 SATURATED_TTFT_S = 5.0
 INFERENCEX_SPREAD = 0.2  # that harness draws lengths uniformly in [0.8 L, L]
 _MOST_CONCURRENCY, _MOST_TOKENS = 100_000, 10_000_000
+_UNSEEN = {"new_model": "model not in the fit", "new_accelerator": "accelerator or engine not in the fit"}
 _KV = ("kv_dtype", "kv_precision", "kv_cache_dtype", "kv_cache_precision", "kv_cache_quant_mode")
 
 
@@ -172,15 +173,11 @@ def predict(row_id: str, query: Query, notes: Sequence[str] = ()) -> Prediction:
         prepared, query.isl, query.osl, query.spread, query.concurrency, statistic=query.statistic
     )  # fmt: skip
     eff, hardware = prepared.deployment.efficiency, prepared.deployment.hardware
-    kind, tier = "calibrated", eff.tier
-    for name, what in ((query.model.name, "models"), (hardware.name, "accelerators")):
-        known = seen(what)
-        if known and name not in known:
-            kind, tier = f"unseen_{what[:-1]}", "roofline"
-            found.append(f"{name} is not among the fitted {what}")
-    if tier != "calibrated" and kind == "calibrated":
-        kind = "unseen_accelerator"
-    if "not in the catalogue" in " ".join(found):
+    kind = kind_of(query.model.name, hardware.name, eff.tier == "calibrated")
+    tier: Tier = "calibrated" if kind == "known" else "roofline"
+    if kind != "known":
+        found.append(_UNSEEN[kind])
+    if any("not in the catalogue" in note for note in found):
         tier = "assumed"
     sigma = spread(kind)
     return Prediction(

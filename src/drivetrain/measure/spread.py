@@ -1,6 +1,6 @@
 """How wide the 80 % interval of a prediction is: log-normal around it, wider for what the fit never saw.
 
-Standard deviations of the logarithm stand in ``[spread]`` of the calibration, by what was unseen::
+Standard deviations of the logarithm stand in ``[spread]`` of the calibration as ``KIND_METRIC``, by what was unseen::
 
     p10, p90 = x exp(-1.2816 sigma), x exp(+1.2816 sigma)
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,7 +18,10 @@ from drivetrain.cost.efficiency import calibration
 
 Z80 = 1.2815515655446004
 _DEFAULT = {"tpot": 0.15, "ttft": 0.35}
-KINDS = ("calibrated", "unseen_model", "unseen_accelerator")
+# In the fit, where the calibration file does not list them itself ([fit] models, accelerators).
+MODELS = ("deepseek-r1", "gpt-oss-120b", "llama-3.1-70b", "minimax-m2.5", "qwen3.5-397b-a17b")
+ACCELERATORS = ("b200-sxm-180gb", "h100-sxm-80gb", "h200-sxm-141gb")
+Kind = Literal["known", "new_model", "new_accelerator"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,11 @@ class Spread:
     ttft: float
 
 
-def spread(kind: str) -> Spread:
-    """The spread of one of :data:`KINDS`; what the calibration does not give is assumed."""
+def spread(kind: Kind) -> Spread:
+    """The spread of predictions of one kind; what the calibration does not give is assumed."""
     table: Mapping[str, Any] = calibration("serving").get("spread", {})
-    values = _DEFAULT | dict(table.get("calibrated", {})) | dict(table.get(kind, {}))
-    return Spread(float(values["tpot"]), float(values["ttft"]))
+    tpot, ttft = (float(table.get(f"{kind}_{metric}", assumed)) for metric, assumed in _DEFAULT.items())
+    return Spread(tpot, ttft)
 
 
 def interval(value: float, sigma: float) -> tuple[float, float]:
@@ -55,6 +58,13 @@ def estimate(predicted: Sequence[float], measured: Sequence[float]) -> float:
     return float(np.quantile(misses, 0.8) / Z80)
 
 
-def seen(what: str) -> frozenset[str]:
-    """Names of the models or accelerators in the serving fit; empty where the calibration does not list them."""
-    return frozenset(calibration("serving").get("fit", {}).get(what, ()))
+def kind_of(model: str, accelerator: str, fitted: bool) -> Kind:
+    """What the fit had not seen: the accelerator (or its generation or engine), the model, or nothing."""
+    if not fitted or accelerator not in _seen("accelerators", ACCELERATORS):
+        return "new_accelerator"
+    return "known" if model in _seen("models", MODELS) else "new_model"
+
+
+def _seen(what: str, otherwise: tuple[str, ...]) -> tuple[str, ...]:
+    """Names in the serving fit, as the calibration lists them."""
+    return tuple(calibration("serving").get("fit", {}).get(what, otherwise))
