@@ -4,33 +4,33 @@ r"""Fit the serving coefficients (``cost/calibration/serving.toml``) on measured
         --out src/drivetrain/cost/calibration/serving.toml
 
 A few physical coefficients, pooled over models, with factors by hardware generation and engine family, by robust least
-squares on the logarithms of predicted over measured mean TPOT and TTFT of the ``clean_core`` rows of the InferenceX
-harness, each simulated as the load test it was (:mod:`drivetrain.serving.closed_loop`). Deterministic. Prints errors in
+squares on the logarithms of predicted over measured mean TPOT and TTFT of the ``clean_core`` rows,
+each simulated as the load test it was, just as ``drivetrain validate serving`` does. Deterministic. Prints errors in
 sample and, with ``--cross-validate``, with whole models and whole accelerators left out.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import sys
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from scipy.optimize import least_squares
 
-from drivetrain.arch.layout import Layout
-from drivetrain.catalogue import loader
-from drivetrain.catalogue.read_workload import fixed
 from drivetrain.cost.efficiency import Efficiency, calibration, collective_coefficients, scaled
 from drivetrain.cost.hardware import hardware_of
 from drivetrain.errors import DrivetrainError
+from drivetrain.measure import harness, table
+from drivetrain.measure.serving import REQUIRED, Query, cut_of, lengths_for, read_query
+from drivetrain.measure.spread import estimate
+from drivetrain.measure.table import Raw
 from drivetrain.serving import closed_loop
-from drivetrain.serving.deployment import Cut, cut, deploy
-from drivetrain.serving.lengths import Lengths, lengths_of
+from drivetrain.serving.deployment import Cut, deploy
+from drivetrain.serving.lengths import Lengths
 from drivetrain.serving.steady import prepare
 
 # (section, coefficient, lower, upper). Base values are fitted by their logarithm; entries of generation.X and engine.Y
@@ -69,7 +69,6 @@ FREE = [
     *((f"generation.{generation}", name, 0.2, 5.0) for generation in GENERATIONS for name in BY_GENERATION),
     *((f"engine.{engine}", name, 0.1, 20.0) for engine in ENGINES for name in BY_ENGINE),
 ]
-PROMPTS_PER_SLOT = 10
 FIT_CONCURRENCY = 128
 PRIOR = 0.35  # standard deviation of a factor's logarithm
 TTFT_WEIGHT = 0.35  # of a TTFT residual beside a TPOT one: its run-to-run noise is some four times as large
@@ -77,13 +76,10 @@ TTFT_WEIGHT = 0.35  # of a TTFT residual beside a TPOT one: its run-to-run noise
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measured run, brought to a cut of the model and drawn request lengths. ``ttft`` is NaN where not clean."""
+    """One measured run, read as ``validate serving`` reads it. ``ttft`` is NaN where not clean."""
 
+    query: Query
     piece: Cut
-    accelerator: str
-    engine: str
-    model: str
-    concurrency: int
     lengths: Lengths
     isl: np.ndarray
     osl: np.ndarray
@@ -91,81 +87,48 @@ class Row:
     tpot: float
     ttft: float
 
+    @property
+    def accelerator(self) -> str:
+        return self.query.accelerator.name
+
+    @property
+    def engine(self) -> str:
+        return self.query.engine.family
+
+    @property
+    def model(self) -> str:
+        return self.query.model.name
+
 
 def read(path: Path) -> list[Row]:
     rows, skipped = [], defaultdict(int)
-    cuts: dict[tuple[str, str, Layout, str], Cut] = {}
-    with path.open() as file:
-        for raw in csv.DictReader(file):
-            if raw["clean_core"] != "True" or not _comparable(raw):
-                continue
-            try:
-                rows.append(_row(raw, cuts))
-            except DrivetrainError as error:
-                skipped[str(error)[:100]] += 1
+    for raw in table.read(path, REQUIRED).rows:
+        if raw.text("clean_core") != "True":
+            continue
+        try:
+            rows.append(_row(raw))
+        except DrivetrainError as error:
+            skipped[str(error)[:100]] += 1
     for reason, n in skipped.items():
         print(f"skipped {n}: {reason}", file=sys.stderr)
     return rows
 
 
-def _comparable(raw: dict[str, str]) -> bool:
-    """Whether the row's harness is understood well enough to fit on.
-
-    The other harness (nvidia-gap) is simulated with lengths as labelled, outputs spread by a tenth so that slots do not
-    march in step. Its SGLang rows show decode times without the stalls that their own TTFT implies: left out.
-    """
-    return raw["harness"] == "inferencex" or (raw["harness"] == "nvidia-gap" and raw["engine"] != "sglang")
-
-
-def _row(raw: dict[str, str], cuts: dict) -> Row:
-    model = loader.load("models", raw["model"])
-    dtype = raw["weight_dtype"]
-    checkpoint = next((c for c in model.checkpoints if c.is_in(dtype)), None)
-    if checkpoint is None:  # no published checkpoint in the measured precision: same parts, that precision
-        base = model.checkpoints[0]
-        keep = {part: d for part, d in base.dtypes.items() if d in ("bf16", "fp32")}
-        keep |= dict.fromkeys(("embedding", "lm_head", "router", "norm"), "bf16")
-        checkpoint = replace(base, name=f"{model.name} {dtype}", weight_dtype=dtype, dtypes=keep | {"default": dtype})
-    n = int(float(raw["n_gpus"]))
-    dp = n if raw["dp_attention"] in ("1.0", "True") else 1
-    layout = Layout(tp=n // dp, dp=dp, ep=int(float(raw["ep_corrected"] or 1)))
-    kv = _kv_dtype(raw["engine"], dtype)
-    key = (model.name, checkpoint.name, layout, kv)
-    if key not in cuts:
-        cuts[key] = cut(model, checkpoint, layout, kv)
-    accelerator = loader.load("accelerators", raw["accelerator"])
-    engine = loader.load("engines", raw["engine"])
-    isl, osl = float(raw["input_tokens_mean"]), float(raw["output_tokens_mean"])
-    isl_spread, osl_spread = (0.2, 0.2) if raw["harness"] == "inferencex" else (0.0, 0.1)
-    concurrency = int(float(raw["concurrency_requests"]))
-    n_requests = PROMPTS_PER_SLOT * concurrency
+def _row(raw: Raw) -> Row:
+    # SGLang rows of the other harness show decode times without the stalls that their own TTFT implies: TTFT only
+    stalls = raw.text("harness") == "inferencex" or raw.text("engine") != "sglang"
+    query = read_query(raw, [])
+    n_requests = harness.PROMPTS_PER_SLOT * query.concurrency
     return Row(
-        piece=cuts[key],
-        accelerator=accelerator.name,
-        engine=engine.family,
-        model=model.name,
-        concurrency=concurrency,
-        lengths=lengths_of(fixed(isl / (1 - isl_spread / 2), osl / (1 - osl_spread / 2), range_frac=osl_spread)),
-        isl=_draw(isl, isl_spread, n_requests, 1),
-        osl=_draw(osl, osl_spread, n_requests, 2),
-        budget=float(engine.limits_on(accelerator.name, accelerator.usable_bytes)[0]),
-        tpot=float(raw["tpot_s"]),
-        ttft=float(raw["ttft_s"]) if raw["clean_ttft"] == "True" else np.nan,
+        query=query,
+        piece=cut_of(query.model.name, query.dtype, query.placed.layout, query.kv_dtype),
+        lengths=lengths_for(query.isl, query.osl, query.spread),
+        isl=harness.lengths(query.isl, query.spread, n_requests, 1),
+        osl=harness.lengths(query.osl, query.spread, n_requests, 2),
+        budget=float(query.engine.limits_on(query.accelerator.name, query.accelerator.usable_bytes)[0]),
+        tpot=(raw.number("tpot_s") or np.nan) if stalls else np.nan,
+        ttft=(raw.number("ttft_s") or np.nan) if raw.text("clean_ttft") == "True" else np.nan,
     )
-
-
-def _kv_dtype(engine: str, dtype: str) -> str:
-    """Cache precision the harness most likely asked for, which it does not record."""
-    if engine == "trtllm":
-        return "fp8" if dtype in ("fp8", "nvfp4", "mxfp4") else "bf16"
-    return "bf16"
-
-
-def _draw(mean: float, spread: float, n: int, seed: int) -> np.ndarray:
-    """Lengths uniform in [(1 - spread) L, L], stratified so that means are exact, in a fixed shuffled order."""
-    u = (np.arange(n) + 0.5) / n
-    np.random.default_rng(seed).shuffle(u)
-    return np.maximum(np.round(mean / (1 - spread / 2) * (1 - spread + spread * u)), 2.0)
 
 
 class Problem:
@@ -173,8 +136,8 @@ class Problem:
 
     def __init__(self, rows: list[Row]) -> None:
         self.rows = rows
-        self.hardware = {r.accelerator: hardware_of(loader.load("accelerators", r.accelerator)) for r in rows}
-        self.engines = {r.engine: loader.load("engines", r.engine) for r in rows}
+        self.hardware = {r.accelerator: hardware_of(r.query.accelerator) for r in rows}
+        self.engines = {r.engine: r.query.engine for r in rows}
         self.start = dict(calibration("serving")["base"]) | calibration("power")["base"]
 
     def efficiencies(self, x: np.ndarray) -> dict[tuple[str, str], Efficiency]:
@@ -206,11 +169,12 @@ class Problem:
                 compiled[key] = deploy(row.piece, hw, self.engines[row.engine], eff, links)
             d = compiled[key]
             p = prepare(d, row.lengths, row.budget)
-            fits = max(p.memory.fits, min(row.concurrency, 64.0))  # these ran, whatever our memory estimate says
+            # these ran, whatever our estimate of their memory says
+            fits = max(p.memory.fits, min(row.query.concurrency, 64.0))
             n, c = len(row.isl), d.coefficients
             ttft, tpot, _, _ = closed_loop.run(
-                c.ops, c.collectives, p.scalars[:4], p.contexts.spans, row.isl, row.osl, row.concurrency, row.budget,
-                fits, float(row.piece.layout.dp), row.engine == "sglang", True, np.empty(n), np.empty(n),
+                c.ops, c.collectives, p.scalars[:4], p.contexts.spans, row.isl, row.osl, row.query.concurrency,
+                row.budget, fits, float(row.piece.layout.dp), row.engine == "sglang", True, np.empty(n), np.empty(n),
             )  # fmt: skip
             out[i] = tpot, ttft + eff.request_s
         return out
@@ -263,7 +227,7 @@ def main() -> None:
 
     x0 = np.log([start(s, n) for s, n, _, _ in FREE])
     print(summary("before", problem.predict(x0), measured))
-    usable = np.array([r.concurrency <= FIT_CONCURRENCY for r in rows])  # the long tests cost most and add least
+    usable = np.array([r.query.concurrency <= FIT_CONCURRENCY for r in rows])  # the long tests cost most and add least
     x = fit(problem, usable, x0)
     predicted = problem.predict(x)
     for (section, name, _, _), a, b in zip(FREE, np.exp(x0), np.exp(x), strict=True):
@@ -290,7 +254,7 @@ def render(
     x: np.ndarray, raw: dict, rows: list[Row], error: np.ndarray, checks: dict[str, np.ndarray], path: Path
 ) -> str:
     sections: dict[str, dict[str, object]] = {"base": dict(raw["base"])}
-    for generation in sorted({loader.load("accelerators", r.accelerator).generation for r in rows}):
+    for generation in sorted({r.query.accelerator.generation for r in rows}):
         sections[f"generation.{generation}"] = {"fitted": True}
     for engine in sorted({r.engine for r in rows}):
         sections[f"engine.{engine}"] = {"fitted": True}
@@ -306,6 +270,8 @@ def render(
         "",
         "[fit]",
         f"n = {len(rows)}",
+        f"models = {sorted({r.model for r in rows})}".replace("'", '"'),
+        f"accelerators = {sorted({r.accelerator for r in rows})}".replace("'", '"'),
         *_errors("in_sample", error),
     ]
     for field, e in checks.items():
@@ -313,7 +279,7 @@ def render(
     lines += ["", "# Standard deviation of log(predicted / measured) that covers 80 %, by what the fit had not seen."]
     lines += ["[spread]"]
     for name, e in {"known": error, **{f"new_{field}": e for field, e in checks.items()}}.items():
-        tpot, ttft = (np.nanquantile(np.abs(np.log1p(e[:, i])), 0.8) / 1.2816 for i in (0, 1))
+        tpot, ttft = (estimate([1.0] * len(c), 1.0 / (1.0 + c)) for c in (e[np.isfinite(e[:, i]), i] for i in (0, 1)))
         lines += [f"{name}_tpot = {tpot:.4f}", f"{name}_ttft = {ttft:.4f}"]
     for section, values in sections.items():
         lines += ["", f"[{section}]"] + [

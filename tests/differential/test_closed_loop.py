@@ -28,7 +28,8 @@ def load_test(p, isl, osl, concurrency, *, prefill_first=False, leap=True, run=c
     n, c = len(isl), p.deployment.coefficients
     ttft, tpot = np.full(n, -1.0), np.full(n, -1.0)
     totals = run(c.ops, c.collectives, p.scalars[:4], p.contexts.spans, np.asarray(isl, float), np.asarray(osl, float),
-                 concurrency, p.budget, p.max_seqs, float(p.deployment.cut.layout.dp), prefill_first, leap, ttft, tpot)  # fmt: skip
+                 concurrency, p.budget, p.max_seqs, float(p.deployment.cut.layout.dp), prefill_first, leap, ttft,
+                 tpot)  # fmt: skip
     return totals, ttft, tpot
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from drivetrain.arch.layout import parse_layout
 from drivetrain.catalogue import loader
 from drivetrain.measure.layouts import Placed
-from drivetrain.measure.serving import INFERENCEX_SPREAD, Query, predict
+from drivetrain.measure.serving import SPREADS, Query, predict
 
 INPUTS = ("model", "accelerator", "engine", "layout", "weight_dtype", "kv_dtype", "isl", "osl", "concurrency")
 OUTPUTS = ("tpot_s", "ttft_s")
@@ -32,7 +32,7 @@ def evaluate(row: Mapping[str, str]) -> dict[str, str]:
         placed=Placed(parse_layout(row["layout"]), 1),
         isl=float(row["isl"]),
         osl=float(row["osl"]),
-        spread=INFERENCEX_SPREAD,
+        spread=SPREADS["inferencex"],
         concurrency=int(row["concurrency"]),
         statistic="mean",
     )

@@ -31,7 +31,9 @@ REQUIRED: tuple[str | tuple[str, ...], ...] = (
     "input_tokens_mean", "output_tokens_mean",
 )  # fmt: skip
 SATURATED_TTFT_S = 5.0
-INFERENCEX_SPREAD = 0.2  # that harness draws lengths uniformly in [0.8 L, L]
+# How far request lengths spread below their longest, by harness: InferenceX draws them in [0.8 L, L]; the other takes
+# them as labelled, but real slots do not march in step, so that a tenth keeps ours from doing so.
+SPREADS = {"inferencex": 0.2, "nvidia-gap": 0.1}
 _MOST_CONCURRENCY, _MOST_TOKENS = 100_000, 10_000_000
 _UNSEEN = {"new_model": "model not in the fit", "new_accelerator": "accelerator or engine not in the fit"}
 _KV = ("kv_dtype", "kv_precision", "kv_cache_dtype", "kv_cache_precision", "kv_cache_quant_mode")
@@ -155,8 +157,8 @@ def default_kv(dtype: str, engine_family: str) -> str:
 def _spread(raw: Raw, mean: float) -> float:
     """Width of the uniform lengths, as a share of the longest."""
     harness = raw.text("harness").lower()
-    if harness == "inferencex":
-        return INFERENCEX_SPREAD
+    if harness in SPREADS:
+        return SPREADS[harness]
     nominal = raw.number("input_tokens_nominal")
     if harness or not nominal or not 0.5 * nominal < mean < nominal:
         return 0.0
@@ -205,7 +207,9 @@ def prepared_for(query: Query) -> tuple[Prepared, float]:
         query.engine.family,
     )  # fmt: skip
     budget, seqs = query.engine.limits_on(query.accelerator.name, query.accelerator.usable_bytes)
-    prepared = prepare(deployment, _lengths(query.isl, query.osl, query.spread), float(budget), float(seqs or math.inf))
+    prepared = prepare(
+        deployment, lengths_for(query.isl, query.osl, query.spread), float(budget), float(seqs or math.inf)
+    )
     if prepared.max_seqs >= 1:
         return prepared, prepared.max_seqs
     room, ranks = prepared.memory, query.placed.layout.dp
@@ -224,15 +228,17 @@ def _deployment(
     engine: Engine = replace(loader.load("engines", engine_name), family=family)
     hardware = hardware_of(loader.load("accelerators", accelerator))
     eff = efficiency(engine.family, hardware.generation)
-    return deploy(_cut(model, dtype, layout, kv_dtype), hardware, engine, eff, collective_coefficients(engine.family))
+    return deploy(cut_of(model, dtype, layout, kv_dtype), hardware, engine, eff, collective_coefficients(engine.family))
 
 
 @lru_cache(maxsize=512)
-def _cut(model: str, dtype: str, layout: Layout, kv_dtype: str) -> Cut:
+def cut_of(model: str, dtype: str, layout: Layout, kv_dtype: str) -> Cut:
+    """The operators of a catalogue model in a precision, under a layout."""
     return cut(loader.load("models", model), find_checkpoint(model, dtype), layout, kv_dtype)
 
 
 @lru_cache(maxsize=512)
-def _lengths(isl: float, osl: float, spread_frac: float) -> Lengths:
+def lengths_for(isl: float, osl: float, spread_frac: float) -> Lengths:
+    """Lengths with these means, uniform over ``spread_frac`` of the longest."""
     scale = 1.0 / (1.0 - spread_frac / 2.0)
     return lengths_of(fixed(isl * scale, osl * scale, range_frac=spread_frac))

@@ -19,8 +19,9 @@ from drivetrain.serving.slo import parse_slo
 from drivetrain.serving.steady import Prepared, at_concurrency, at_rate, max_rate, prepare
 from drivetrain.units import number, show
 from drivetrain.verbs.describe import describe
-from drivetrain.verbs.plan_serve import CATALOGUE_DATE, smallest_first
+from drivetrain.verbs.plan_serve import CATALOGUE_DATE
 from drivetrain.verbs.resolve import Resolved, resolve
+from drivetrain.verbs.space import smallest_first
 
 
 def predict_serve(*, operators: bool = False, **choices: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of ServeScenario
