@@ -41,6 +41,9 @@ accuracy: $(STAMP) ## rebuild the accuracy page from ../shared/validation
 bench: $(STAMP)  ## speed, one JSON object a line
 	$(BIN)/python benchmarks/run.py
 
+bench-peers: $(STAMP) ## the same question asked of a peer, where it installs
+	$(BIN)/python benchmarks/peers.py
+
 wheel: $(STAMP)  ## build, install into an empty environment and run there
 	bash tools/check_wheel.sh
 
