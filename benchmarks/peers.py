@@ -22,8 +22,8 @@ TOP = Path(__file__).resolve().parent.parent
 PEER = TOP / ".venv-peer"
 RUNS = 5
 OURS = [
-    str(Path(sys.executable).parent / "drivetrain"), "plan", "serve", "-m", "llama-3.1-70b", "--isl", "1200", "--osl", "200",
-    "-r", "5", "--slo", "ttft_mean=2s,tpot_mean=50ms", "--format", "json",
+    str(Path(sys.executable).parent / "drivetrain"), "plan", "serve", "-m", "llama-3.1-70b", "--isl", "1200",
+    "--osl", "200", "-r", "5", "--slo", "ttft_mean=2s,tpot_mean=50ms", "--format", "json",
 ]  # fmt: skip
 THEIRS = [
     str(PEER / "bin" / "aiconfigurator"), "cli", "default", "--model-path", "meta-llama/Meta-Llama-3.1-70B",
