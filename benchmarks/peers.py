@@ -65,7 +65,10 @@ def main() -> None:
     for what, ours in QUESTIONS.items():
         pairs = [(cpu_seconds(ours), cpu_seconds(THEIRS)) for _ in range(RUNS)]
         mine, peer = (statistics.median(p[i] for p in pairs) for i in (0, 1))
-        asked = f"cold process, CPU time, median of {RUNS} alternating runs; ours: {what}; peer: H100, vLLM, aggregated only"
+        asked = (
+            f"cold process, CPU time, median of {RUNS} alternating runs; "
+            f"ours: {what}; peer: H100, vLLM, aggregated only"
+        )
         for name, value, unit in (
             ("plan.ours", mine, "s"),
             ("plan.aiconfigurator-0.12", peer, "s"),
