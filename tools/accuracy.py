@@ -109,7 +109,6 @@ def _serving(table: Table, found: Sequence[Outcome]) -> list[str]:
     clean = [o for o in found if o.clean]
     done = [o for o in clean if not o.reason]
     fit = calibration("serving").get("fit", {})
-    fitted_harness = [o for o in done if o.keys["harness"] == "inferencex"]
     parts = [
         "## Serving: TTFT and TPOT of load tests",
         f"{len(done):,} of {len(clean):,} clean rows predicted ({100 * len(done) / max(len(clean), 1):.1f} %); each "
@@ -126,10 +125,11 @@ def _serving(table: Table, found: Sequence[Outcome]) -> list[str]:
     parts += [
         _outliers(done),
         "### What was in the fit",
-        f"Coefficients were fitted on {fit.get('n', '?')} rows of harness `inferencex` (of {len(fitted_harness)} "
-        f"such rows predicted here). "
-        "So the table above is in sample for them; `nvidia-gap` rows were not used. Errors with whole models or whole "
-        "accelerators left out of the fit, as the calibration file records them:",
+        f"Coefficients were fitted on {fit.get('n', '?')} rows of both harnesses, so the tables above are in sample "
+        "(but for TPOT of the SGLang rows of `nvidia-gap`, which show decode times without the stalls that their own "
+        "TTFT implies and were left out). Few coefficients are pooled over everything; what a model or a part that was "
+        "not in the fit may expect are the errors with whole models or whole accelerators left out, as the calibration "
+        "file records them:",
         _cross_validated(fit),
         "### By accelerator, engine, model, concurrency and shape",
         "![By concurrency](../assets/accuracy-concurrency.svg)",
