@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from drivetrain.verbs.validate import validate
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:  # noqa: ANN401
     """Import a public name when it is first used, so that ``import drivetrain`` costs nothing."""
     if name not in _HOME:

@@ -8,8 +8,10 @@ import math
 from dataclasses import asdict, dataclass
 
 from drivetrain.errors import BadInputError
+from drivetrain.registry import suggest
 
 OBJECTIVES = ("cost", "energy", "accelerators", "latency")
+KV_DTYPES = ("shipped", "bf16", "fp16", "fp8")
 PRICINGS = ("reserved", "on-demand", "hyperscaler", "neocloud", "own")
 
 
@@ -47,6 +49,12 @@ class ServeScenario:
     max_num_seqs: float | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "model", str(self.model))
+        for name in ("accelerators", "engines", "layouts"):
+            object.__setattr__(self, name, _names(getattr(self, name)))
+        for name in ("model", "workload", "slo", "objective", "weights", "kv", "pricing", "region"):
+            if not isinstance(getattr(self, name), str):
+                raise BadInputError(f"{name} must be text, not {getattr(self, name)!r}.")
         for name in (
             "isl",
             "osl",
@@ -67,6 +75,7 @@ class ServeScenario:
             raise BadInputError(f"prefix hit must be a share from 0 to below 1, not {self.prefix_hit}.")
         _one_of("objective", self.objective, OBJECTIVES)
         _one_of("pricing", self.pricing, PRICINGS)
+        _one_of("kv", self.kv, KV_DTYPES)
         for name, limit in (("isl", 1e8), ("osl", 1e8), ("rate", 1e9), ("concurrency", 1e7)):
             value = getattr(self, name)
             if value is not None and value > limit:
@@ -83,8 +92,34 @@ class ServeScenario:
 
 
 def _positive(name: str, value: float | None) -> None:
+    if value is not None and (isinstance(value, (bool, str)) or not isinstance(value, (int, float))):
+        raise BadInputError(f"{name.replace('_', '-')} must be a number, not {value!r}.")
     if value is not None and not (math.isfinite(value) and value > 0):
         raise BadInputError(f"{name.replace('_', '-')} must be a positive number, not {value}.")
+
+
+def _names(value: object) -> tuple[str, ...]:
+    """A name, a comma-separated list or a sequence of names as a tuple."""
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return tuple(str(v) for v in value)  # type: ignore[attr-defined]
+
+
+def scenario_of(choices: dict[str, object]) -> ServeScenario:
+    """A scenario from keywords; one ``accelerator``, ``engine`` or ``layout`` may be given in the singular."""
+    plural = {"accelerator": "accelerators", "engine": "engines", "layout": "layouts"}
+    named = {plural.get(name, name): value for name, value in choices.items()}
+    known = set(ServeScenario.__slots__)
+    unknown = [name for name in named if name not in known]
+    if unknown:
+        close = suggest(unknown[0], known)
+        hint = f" Did you mean '{close[0]}'?" if close else f" Known: {', '.join(sorted(known))}."
+        raise BadInputError(f"there is no choice '{unknown[0]}'.{hint}")
+    if "model" not in named:
+        raise BadInputError("say which model: model='llama-3.1-70b' or the path of a config.json.")
+    return ServeScenario(**named)  # type: ignore[arg-type]
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

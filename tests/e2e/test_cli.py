@@ -172,6 +172,9 @@ BAD = {
     "unknown objective": (["plan", "serve", "-m", "llama-3.1-8b", *SMALL, "-r", "5", "-o", "fun"], "energy"),
     "unknown pricing": (["plan", "serve", "-m", "llama-3.1-8b", *SMALL, "-r", "5", "--pricing", "free"], "reserved"),
     "unknown precision": (["plan", "serve", "-m", "llama-3.1-8b", *SMALL, "-r", "5", "--weights", "fp7"], "bf16"),
+    "cache precision no engine has": (
+        ["plan", "serve", "-m", "llama-3.1-8b", *SMALL, "-r", "5", "--kv", "int2"], "shipped",
+    ),
     "unknown cache precision": (["plan", "serve", "-m", "llama-3.1-8b", *SMALL, "-r", "5", "--kv", "fp7"], "fp8"),
     "layout that is none": (["plan", "serve", "-m", "llama-3.1-8b", *SMALL, "-r", "5", "--layouts", "big"], "tp8"),
     "heads not divisible": (["predict", "serve", "-m", "llama-3.1-8b", "-a", "h100", "-l", "tp3", *SMALL, "-c", "1"],
@@ -245,3 +248,60 @@ def test_every_command_has_help_with_an_example():
         result = CliRunner().invoke(cli.app, [*args, "--help"])
         assert result.exit_code == 0
         assert "Usage" in result.output
+
+
+def test_an_entry_is_never_saved_over_something(capsys, monkeypatch, tmp_path):
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "vocab_size": 100,
+                                  "num_attention_heads": 4, "intermediate_size": 128}))  # fmt: skip
+    before = config.read_text()
+    entry = tmp_path / "mine.toml"
+    assert run(capsys, monkeypatch, "catalogue", "import", str(config), "--save", str(entry))[0] == 0
+    for target in (entry, config, tmp_path / "missing" / "x.toml"):
+        code, _, err = run(capsys, monkeypatch, "catalogue", "import", str(config), "--save", str(target))
+        assert code == 2, err
+    assert config.read_text() == before
+    assert not (tmp_path / "missing").exists()
+
+
+def test_python_takes_single_names_and_explains_unknown_ones():
+    import drivetrain
+
+    one = drivetrain.predict_serve(
+        model="llama-3.1-8b", accelerator="h100-sxm", layout="tp1", engine="vllm", isl=1000, osl=100, concurrency=4
+    )
+    assert one["accelerator"] == "h100-sxm-80gb"
+    with pytest.raises(drivetrain.DrivetrainError, match="concurrency"):
+        drivetrain.predict_serve(model="llama-3.1-8b", isl=1, osl=1, concurency=4)
+    with pytest.raises(drivetrain.DrivetrainError, match="must be a number"):
+        drivetrain.plan_serve(model="llama-3.1-8b", workload="chat", rate="5 req/s")
+
+
+def test_a_part_without_four_bit_units_is_not_offered_nvfp4(capsys, monkeypatch):
+    args = ["plan", "serve", "-m", "deepseek-v3", *SMALL, "-r", "2", "--weights", "nvfp4", "-f", "json"]
+    _, out, _ = run(capsys, monkeypatch, *args)
+    offered = {row["accelerator"] for row in json.loads(out)["by_accelerator"]}
+    assert "b200-sxm-180gb" in offered
+    assert not offered & {"h100-sxm-80gb", "h200-sxm-141gb", "mi300x"}
+
+
+def test_newer_parts_of_a_family_are_not_slower_for_want_of_measurements(capsys, monkeypatch):
+    def tpot(accelerator):
+        args = [
+            "predict",
+            "serve",
+            "-m",
+            "gpt-oss-120b",
+            "-a",
+            accelerator,
+            "-l",
+            "tp1",
+            "-e",
+            "vllm",
+            *SMALL,
+            "-c",
+            "1",
+        ]
+        return json.loads(run(capsys, monkeypatch, *args, "-f", "json")[1])["tpot_s"]["mean"]
+
+    assert tpot("b300-sxm-288gb") <= tpot("b200-sxm-180gb") * 1.001

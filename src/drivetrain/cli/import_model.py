@@ -46,10 +46,14 @@ def import_command(
 def _save(found: dict[str, Any], save: Path) -> Path:
     from drivetrain.errors import FileError
 
-    target = save / f"{found['name']}.toml" if save.is_dir() or not save.suffix else save
+    target = save / f"{found['name']}.toml" if save.is_dir() else save
+    if target.suffix != ".toml":
+        raise FileError(f"{target}: an entry is a .toml file. Give a name that ends so, or an existing folder.")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(found["entry"], encoding="utf-8")
+        with target.open("x", encoding="utf-8") as file:  # never over what is there
+            file.write(found["entry"])
+    except FileExistsError:
+        raise FileError(f"{target}: exists already. Choose another name, or move it away first.") from None
     except OSError as error:
         raise FileError(f"{target}: cannot be written: {error}. Choose another place.") from None
     return target

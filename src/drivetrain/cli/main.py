@@ -61,5 +61,8 @@ def main() -> None:
     except DrivetrainError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(error.exit_code) from None
+    except OSError as error:  # the output cannot be written (full disk, closed file)
+        print(f"error: DT000 {error}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(3) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -29,7 +29,8 @@ def rate(text: str) -> float:
 def tokens(option: str, text: str) -> float:
     """Read ``2048``, ``2k`` or ``2 ktok``."""
     folded = text.strip().lower()
-    return _quantity(option, f"{folded}tok" if folded[-1:] in ("k", "m") else folded, "tok", "2048 or 2k")
+    folded = f"{folded[:-1]}{folded[-1:].replace('m', 'M')}tok" if folded[-1:] in ("k", "m") else folded
+    return _quantity(option, folded, "tok", "2048 or 2k")
 
 
 def _quantity(option: str, text: str, dimension: str, example: str) -> float:

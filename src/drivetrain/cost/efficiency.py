@@ -101,6 +101,8 @@ def calibration(name: str) -> dict[str, Any]:
 def efficiency(engine_family: str, generation: str) -> Efficiency:
     """Coefficients for an engine family on a hardware generation; the tier says how far they were measured."""
     raw, power = calibration("serving"), calibration("power")
+    measured = generation in raw.get("generation", {})
+    generation = generation if measured else calibration("lineage").get(generation, generation)
     by_generation = raw.get("generation", {}).get(generation, {})
     by_engine = raw.get("engine", {}).get(engine_family, {})
     watts = power["base"] | power.get("generation", {}).get(generation, {})
@@ -109,7 +111,7 @@ def efficiency(engine_family: str, generation: str) -> Efficiency:
     missing = names - set(values)
     if missing:
         raise FileError(f"calibration: {', '.join(sorted(missing))} missing.")
-    fitted = bool(by_generation.get("fitted")) and bool(by_engine.get("fitted"))
+    fitted = measured and bool(by_generation.get("fitted")) and bool(by_engine.get("fitted"))
     return scaled(values, by_generation, by_engine, tier="calibrated" if fitted else "roofline")
 
 

@@ -208,7 +208,10 @@ def prepared_for(query: Query) -> tuple[Prepared, float]:
     )  # fmt: skip
     budget, seqs = query.engine.limits_on(query.accelerator.name, query.accelerator.usable_bytes)
     prepared = prepare(
-        deployment, lengths_for(query.isl, query.osl, query.spread), float(budget), float(seqs or math.inf)
+        deployment,
+        lengths_for(query.isl, query.osl, query.spread),
+        float(budget),
+        float(seqs * query.placed.layout.dp or math.inf),
     )
     if prepared.max_seqs >= 1:
         return prepared, prepared.max_seqs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,7 +44,8 @@ def consoles() -> tuple[Console, Console]:
     """(stdout for results, stderr for what was assumed), no wider than a readable page."""
     out, err = Console(highlight=False), Console(stderr=True, highlight=False)
     for console in (out, err):
-        console.width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH
+        asked = console.is_terminal or "COLUMNS" in os.environ
+        console.width = min(console.width, _WIDTH) if asked else _WIDTH
     return out, err
 
 
@@ -112,16 +115,21 @@ def print_prediction(fields: dict[str, Any]) -> None:
     out.print()
     _pictures(out, fields)
     out.print()
-    out.print(
-        f"limits: {fields['largest_concurrency']} sequences fit at once; "
-        f"at most {number(fields['max_rate_per_s'])} req/s" + (" within the SLO" if "meets_slo" in fields else "")
-    )
+    out.print(f"limits: {fields['largest_concurrency']} sequences fit at once; " + _most(fields))
     for name, ok in fields.get("meets_slo", {}).items():
         out.print(Text(f"  {'✓' if ok else '✗'} {name}", style="green" if ok else "red"))
     if "operators" in fields:
         for step, rows in fields["operators"].items():
             out.print()
             _operators(out, step.replace("_", " "), rows)
+
+
+def _most(f: dict[str, Any]) -> str:
+    """The largest rate, and whether it is one within the targets."""
+    if "meets_slo" not in f:
+        return f"at most {number(f['max_rate_per_s'])} req/s"
+    within = f["max_rate_within_slo_per_s"]
+    return f"at most {number(within)} req/s within the SLO" if within else "no rate meets the SLO"
 
 
 def _numbers(out: Console, f: dict[str, Any]) -> None:
@@ -191,6 +199,9 @@ def _alternatives(out: Console, answer: dict[str, Any]) -> None:
     columns = ["plan", "engine", "weights", "$/Mtok", "J/tok", "TTFT p95", "TPOT p95", "bound"]
     if one_precision:
         columns.remove("weights")
+    narrow = out.width < _WIDTH - 4
+    if narrow:
+        columns.remove("engine")
     for column in columns:
         left = column in ("plan", "engine", "weights", "bound")
         table.add_column(column, justify="left" if left else "right", no_wrap=True)
@@ -198,7 +209,7 @@ def _alternatives(out: Console, answer: dict[str, Any]) -> None:
         usd = row["usd_per_million_output_tokens"]
         table.add_row(
             f"{row['n_accelerators']}x {row['accelerator']} ({row['replicas']}x {row['layout']})",
-            row["engine"],
+            *([] if narrow else [row["engine"]]),
             *([] if one_precision else [row["weight_dtype"]]),
             "–" if usd is None else number(usd),
             number(row["joules_per_output_token"]),
@@ -228,12 +239,15 @@ def _next(f: dict[str, Any], feasible: bool, scenario: dict[str, Any]) -> str:
     if not feasible:
         return "relax the target that is missed, or add --weights any"
     requests = (
-        f"-w {scenario['workload']}" if scenario["workload"] else f"--isl {scenario['isl']:g} --osl {scenario['osl']:g}"
+        f"-w {shlex.quote(scenario['workload'])}"
+        if scenario["workload"]
+        else f"--isl {scenario['isl']:g} --osl {scenario['osl']:g}"
     )
     slo = f' --slo "{scenario["slo"]}"' if scenario["slo"] else ""
     weights = "" if scenario["weights"] == "shipped" else f" --weights {f['weight_dtype']}"
     return (
-        f"drivetrain predict serve -m {scenario['model']} {requests} -a {f['accelerator']} -l {f['layout']} "
+        f"drivetrain predict serve -m {shlex.quote(scenario['model'])} {requests} "
+        f"-a {f['accelerator']} -l {f['layout']} "
         f"-e {f['engine']}{weights} "
         f"--max-num-seqs {f['max_concurrency']} --max-batched-tokens {f['max_batched_tokens']} "
         f"-r {number(f['rate_per_replica'])}{slo} --operators"

@@ -173,16 +173,17 @@ def candidates(
                     for tokens, room in fitting:
                         jobs += [
                             Job(offer, deployment, room, tokens, n)
-                            for n in ([min(max_seqs, room.fits)] if max_seqs else _limits(engine, room))
+                            for n in ([min(max_seqs, room.fits)] if max_seqs else _limits(engine, room, layout.dp))
                         ]
     return jobs, nearest
 
 
 def runs(engine: Engine, offer: Offer, checkpoint: Checkpoint) -> bool:
-    """Whether the engine supports the accelerator's vendor and loads the checkpoint's precision."""
+    """Whether the engine supports the accelerator's vendor and the checkpoint's precision runs there."""
     vendor_ok = not engine.vendors or offer.vendor.lower() in {v.lower() for v in engine.vendors}
     dtype_ok = not engine.weight_dtypes or checkpoint.weight_dtype in engine.weight_dtypes
-    return vendor_ok and dtype_ok
+    # four-bit activations need the units for it: there is no weight-only path for nvfp4 that engines ship
+    return vendor_ok and dtype_ok and (checkpoint.weight_dtype != "nvfp4" or "nvfp4" in offer.hardware.flops)
 
 
 def search(jobs: Sequence[Job], traffic: Traffic, targets: Iterable[Target], *, pue: float, max_accelerators: float,
@@ -228,8 +229,9 @@ def _budgets(engine: Engine, hardware: Hardware, lengths: Lengths) -> list[float
     return sorted({own, *BUDGETS})
 
 
-def _limits(engine: Engine, room: Memory) -> list[float]:
-    most = min(room.fits, float(engine.max_num_seqs) if engine.max_num_seqs else math.inf)
+def _limits(engine: Engine, room: Memory, dp: int) -> list[float]:
+    # each data-parallel attention rank is an engine of its own, with its own limit
+    most = min(room.fits, float(engine.max_num_seqs * dp) if engine.max_num_seqs else math.inf)
     return [*(n for n in SEQUENCE_LIMITS if n < 0.8 * most), most]
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from drivetrain import __version__
-from drivetrain.scenario import ServeScenario
+from drivetrain.scenario import ServeScenario, scenario_of
 from drivetrain.serving.marginal import STEP, marginals
 from drivetrain.serving.search import Traffic
 from drivetrain.serving.slo import parse_slo
@@ -28,7 +28,7 @@ def plan_serve(**choices: Any) -> dict[str, Any]:  # noqa: ANN401 - the fields o
     ``levers``, ``marginals``, ``closest_miss``, ``unpriced``, ``n_evaluated``, ``elapsed_s``, ``assumptions``,
     ``sources``, ``meta``.
     """
-    return plan(ServeScenario(**choices))
+    return plan(scenario_of(choices))
 
 
 def plan(scenario: ServeScenario) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from drivetrain import __version__
 from drivetrain.arch.layout import check_layout
 from drivetrain.cost.efficiency import collective_coefficients, efficiency
 from drivetrain.errors import BadInputError, DoesNotFitError, InfeasibleError, UnsupportedError
-from drivetrain.scenario import ServeScenario
+from drivetrain.scenario import ServeScenario, scenario_of
 from drivetrain.serving.deployment import cut, deploy
 from drivetrain.serving.report import operator_rows, utilisation
 from drivetrain.serving.search import candidates, runs
@@ -30,7 +30,7 @@ def predict_serve(*, operators: bool = False, **choices: Any) -> dict[str, Any]:
     Exactly one accelerator and layout are needed, and either ``rate`` (open stream into one replica) or
     ``concurrency`` (closed loop). With ``operators`` the answer lists every operator of the plain and the mixed step.
     """
-    return predict(ServeScenario(**choices), operators=operators)
+    return predict(scenario_of(choices), operators=operators)
 
 
 def predict(scenario: ServeScenario, *, operators: bool = False) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def _prepared(resolved: Resolved) -> tuple[Any, Prepared]:
     deployment = deploy(piece, offer.hardware, engine, eff, collective_coefficients(engine.family))
     own_budget, own_limit = engine.limits_on(offer.hardware.name, offer.hardware.memory_bytes)
     budget = resolved.scenario.max_batched_tokens or float(own_budget)
-    limit = resolved.scenario.max_num_seqs or float(own_limit or math.inf)
+    limit = resolved.scenario.max_num_seqs or float(own_limit * layout.dp or math.inf)
     prepared = prepare(deployment, resolved.lengths, budget, limit)
     room = prepared.memory
     if room.fits < 1:

@@ -47,6 +47,6 @@ def test_the_command_prints_three_ways(config, format_, says):
 
 
 def test_the_command_saves_an_entry(config, tmp_path):
-    result = CliRunner().invoke(app, [str(config), "--save", str(tmp_path / "out" / "m.toml")])
+    result = CliRunner().invoke(app, [str(config), "--save", str(tmp_path / "m.toml")])
     assert result.exit_code == 0
-    assert tomllib.loads((tmp_path / "out" / "m.toml").read_text())["hidden"] == 6144
+    assert tomllib.loads((tmp_path / "m.toml").read_text())["hidden"] == 6144
