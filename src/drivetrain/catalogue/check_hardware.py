@@ -24,6 +24,34 @@ def check_memory(chip: Accelerator) -> Iterator[tuple[str, str]]:
         yield "usable_memory", f"only {share:.0%} of physical memory is usable. Check both or add a note why."
 
 
+# What no part on the market leaves: beyond it a prefix or a unit slipped (TB for GB, bits for bytes, kW for W).
+_BOUNDS = {
+    "hbm_bytes_per_s": (10e9, 60e12, "bytes/s"),
+    "tdp_w": (10.0, 6000.0, "W"),
+    "memory_bytes": (4e9, 20e12, "bytes"),
+}
+_APART = 3.0
+
+
+def check_bounds(chip: Accelerator) -> Iterator[tuple[str, str]]:
+    """Bandwidth, power and memory lie where parts on the market do."""
+    for field, (low, high, dimension) in _BOUNDS.items():
+        value = getattr(chip, field)
+        if not low <= value <= high:
+            within = f"{units.show(low, dimension)} to {units.show(high, dimension)}"
+            yield field, f"{units.show(value, dimension, 4)} is outside {within}. Check prefix and unit."
+
+
+def check_disagreement(chip: Accelerator) -> Iterator[tuple[str, str]]:
+    """Sources that disagree do so by less than a unit or prefix; a wider gap needs a note."""
+    for field, fact in chip.facts.items():
+        for other in fact.also:
+            if other.note or min(fact.value, other.value) <= 0:
+                continue
+            if max(fact.value, other.value) / min(fact.value, other.value) > _APART:
+                yield field, f"{fact.text} and {other.text} are far apart. Check units or add a note why."
+
+
 def check_power(chip: Accelerator) -> Iterator[tuple[str, str]]:
     """Doing nothing takes less than half of TDP."""
     if chip.idle_w > 0.5 * chip.tdp_w:
@@ -84,6 +112,8 @@ def check_scaleup(chip: Accelerator) -> Iterator[tuple[str, str]]:
 
 
 HARDWARE_CHECKS: tuple[Callable[[Accelerator], Iterator[tuple[str, str]]], ...] = (
+    check_bounds,
+    check_disagreement,
     check_memory,
     check_power,
     check_ratios,

@@ -23,6 +23,9 @@ def test_shipped_catalogue_is_sound():
         ('kind = "switch"', 'kind = "mesh"', "scaleup.n_links: a mesh of 8 has 7 links"),
         ('fabric = "nvlink4"', 'fabric = "nvlink44"', "scaleup.fabric: there is no fabric 'nvlink44'"),
         ('"66.9 TFLOP/s"', '"669 TFLOP/s"', "flops.fp32: is above the rate of tf32"),
+        ('"3.35 TB/s"', '"335 TB/s"', "hbm_bytes_per_s: 335 TB/s is outside"),
+        ('"3.35 TB/s"', '"3.35 Tb/s"', "hbm_bytes_per_s: 3.35 Tb/s and 3.4 TB/s are far apart"),
+        ('"700 W"', '"700 kW"', "tdp_w: 700 kW is outside"),
         ("[flops]", "[flops", "not valid TOML"),
     ],
 )  # fmt: skip
