@@ -192,6 +192,13 @@ BAD = {
                             "at least 1"),
     "prefix hit of one": (["plan", "serve", "-m", "llama-3.1-8b", *SMALL, "-r", "5", "--prefix-hit", "1"], "below 1"),
     "missing file": (["plan", "serve", "-m", "/nowhere/config.json", *SMALL, "-r", "5"], "no such file"),
+    "option missing": (["plan", "serve", "-r", "5", "-w", "chat"], "--model"),
+    "option unknown": (["plan", "serve", "-m", "llama-3.1-8b", "--fast"], "--fast"),
+    "option that is no number": (
+        ["predict", "serve", "-m", "llama-3.1-8b", "-a", "h100", "-l", "tp1", *SMALL, "-c", "8,16"], "--concurrency",
+    ),
+    "format unknown": (["plan", "serve", "-m", "llama-3.1-8b", *SMALL, "-r", "5", "-f", "xml"], "xml"),
+    "command unknown": (["frobnicate"], "frobnicate"),
     "unknown kind": (["list", "acelerators"], "accelerators"),
     "unknown entry": (["show", "h100sxm"], "h100-sxm"),
 }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from typing import Any, NoReturn
 
 import typer
 
@@ -57,12 +58,30 @@ def main() -> None:
     if hasattr(signal, "SIGPIPE"):  # a reader that has seen enough (| head) ends us quietly, as is usual
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        app()
+        code = app(standalone_mode=False)
     except DrivetrainError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(error.exit_code) from None
     except OSError as error:  # the output cannot be written (full disk, closed file)
         print(f"error: DT000 {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(3) from None
+    except typer.Abort:
+        raise SystemExit(130) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # not the option parser's
+            raise
+        _usage_error(error)
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _usage_error(error: Any) -> NoReturn:  # noqa: ANN401 - the parser's exceptions are not public
+    """One line for a wrong command line, as for every other bad input; help itself where that is what is meant."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+    else:
+        path = getattr(getattr(error, "ctx", None), "command_path", "drivetrain")
+        message = " ".join(str(error.format_message()).split()).rstrip(".")
+        print(f"error: DT001 {message}. See '{path} --help'.", file=sys.stderr)  # noqa: T201
+    raise SystemExit(2)
