@@ -30,6 +30,7 @@ from drivetrain.measure.spread import estimate
 from drivetrain.measure.table import Raw
 from drivetrain.serving import closed_loop
 from drivetrain.serving.deployment import Cut, deploy
+from drivetrain.serving.kernel import STEP_SCALARS
 from drivetrain.serving.lengths import Lengths
 from drivetrain.serving.steady import prepare
 
@@ -173,8 +174,9 @@ class Problem:
             fits = max(p.memory.fits, min(row.query.concurrency, 64.0))
             n, c = len(row.isl), d.coefficients
             ttft, tpot, _, _ = closed_loop.run(
-                c.ops, c.collectives, p.scalars[:4], p.contexts.spans, row.isl, row.osl, row.query.concurrency,
-                row.budget, fits, float(row.piece.layout.dp), row.engine == "sglang", True, np.empty(n), np.empty(n),
+                c.ops, c.collectives, p.scalars[:STEP_SCALARS], p.contexts.spans, row.isl, row.osl,
+                row.query.concurrency, row.budget, fits, float(row.piece.layout.dp),
+                row.engine == "sglang", True, np.empty(n), np.empty(n),
             )  # fmt: skip
             out[i] = tpot, ttft + eff.request_s
         return out

@@ -10,6 +10,7 @@ from drivetrain.cost.efficiency import collective_coefficients, efficiency
 from drivetrain.cost.hardware import hardware_of
 from drivetrain.serving import closed_loop, steady
 from drivetrain.serving.deployment import cut, deploy
+from drivetrain.serving.kernel import STEP_SCALARS
 from drivetrain.serving.lengths import lengths_of
 
 MODELS = {"llama-3.1-8b": Layout(), "gpt-oss-20b": Layout(tp=2), "qwen3-30b-a3b": Layout(dp=2, ep=2)}
@@ -27,8 +28,9 @@ def prepared(name, isl, osl):
 def load_test(p, isl, osl, concurrency, *, prefill_first=False, leap=True, run=closed_loop.run):
     n, c = len(isl), p.deployment.coefficients
     ttft, tpot = np.full(n, -1.0), np.full(n, -1.0)
-    totals = run(c.ops, c.collectives, p.scalars[:4], p.contexts.spans, np.asarray(isl, float), np.asarray(osl, float),
-                 concurrency, p.budget, p.max_seqs, float(p.deployment.cut.layout.dp), prefill_first, leap, ttft,
+    totals = run(c.ops, c.collectives, p.scalars[:STEP_SCALARS], p.contexts.spans, np.asarray(isl, float),
+                 np.asarray(osl, float), concurrency, p.budget, p.max_seqs, float(p.deployment.cut.layout.dp),
+                 prefill_first, leap, ttft,
                  tpot)  # fmt: skip
     return totals, ttft, tpot
 

@@ -14,7 +14,7 @@ from drivetrain.comms.topology import topology_of
 from drivetrain.cost.efficiency import collective_coefficients
 from drivetrain.errors import BadInputError, DrivetrainError, UnsupportedError
 from drivetrain.measure.names import find_accelerator
-from drivetrain.measure.outcome import Outcome, Progress, quiet, summarise
+from drivetrain.measure.outcome import Outcome, Progress, predict_each, quiet, summarise
 from drivetrain.measure.score import Pair
 from drivetrain.measure.table import Raw, Table
 
@@ -47,14 +47,7 @@ class Message:
 
 def outcomes(table: Table, progress: Progress = quiet) -> list[Outcome]:
     """Predict and pair every row. Eager launches are predicted and not scored: the fit is of replayed graphs."""
-    found = []
-    for i, raw in enumerate(table.rows):
-        try:
-            found.append(_outcome(raw))
-        except DrivetrainError as error:
-            found.append(Outcome(raw.row_id, reason=str(error.args[0])))
-        progress(i + 1, len(table.rows))
-    return found
+    return predict_each(table.rows, _outcome, progress)
 
 
 def summary(table: Table, found: Sequence[Outcome]) -> dict[str, Any]:  # noqa: ARG001 - as the other kinds

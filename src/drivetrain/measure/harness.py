@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from drivetrain.cost import jit
 from drivetrain.serving import closed_loop
 from drivetrain.serving.deployment import scalars
+from drivetrain.serving.kernel import STEP_SCALARS
 from drivetrain.serving.steady import Prepared
 
 Floats = NDArray[np.float64]
 PROMPTS_PER_SLOT = 10  # of the public harness: ten prompts for each request in flight
-_STEP_SCALARS = 4  # of the deployment scalars, those that a step reads
 _ISL_SEED, _OSL_SEED = 1, 2
 
 
@@ -50,16 +50,15 @@ def simulate(
     # a slot is always held, so that a replica whose memory rule leaves none still moves
     slots = max(1.0, min(prepared.max_seqs, float(concurrency)))
     result = closed_loop.run(
-        d.coefficients.ops, d.coefficients.collectives, scalars(d, prepared.budget, slots)[:_STEP_SCALARS],
+        d.coefficients.ops, d.coefficients.collectives, scalars(d, prepared.budget, slots)[:STEP_SCALARS],
         np.array(d.coefficients.spans), lengths(isl, spread, n, _ISL_SEED), lengths(osl, spread, n, _OSL_SEED),
         concurrency, float(prepared.budget), slots, float(d.cut.layout.dp),
         runs_prefill_first(d.engine.family) if prefill_first is None else prefill_first, True, ttft, tpot,
     )  # fmt: skip
     reduce: Callable[[Floats], np.float64] = np.median if statistic == "median" else np.mean
     gaps = tpot[np.isfinite(tpot)]  # requests of one output token have none
-    extra = float(getattr(d.efficiency, "request_s", 0.0))
     return Latencies(
-        ttft=float(reduce(ttft)) + extra,
+        ttft=float(reduce(ttft)) + d.efficiency.request_s,
         tpot=float(reduce(gaps)) if gaps.size else float("nan"),
         duration=float(result[closed_loop.DURATION]),
     )

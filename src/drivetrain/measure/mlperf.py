@@ -17,7 +17,7 @@ from drivetrain.cost.efficiency import collective_coefficients, efficiency
 from drivetrain.cost.hardware import hardware_of
 from drivetrain.errors import BadInputError, DrivetrainError, LayoutError, UnsupportedError
 from drivetrain.measure.names import find_accelerator, find_checkpoint, find_dtype, find_engine, find_model
-from drivetrain.measure.outcome import Outcome, Progress, quiet, summarise
+from drivetrain.measure.outcome import Outcome, Progress, predict_each, quiet, summarise
 from drivetrain.measure.score import Pair
 from drivetrain.measure.serving import default_kv
 from drivetrain.measure.spread import interval
@@ -60,14 +60,7 @@ BENCHMARKS = {
 
 def outcomes(table: Table, progress: Progress = quiet) -> list[Outcome]:
     """Predict and pair every row. Open-division rows and second filings of one run are predicted, not scored."""
-    found = []
-    for i, raw in enumerate(table.rows):
-        try:
-            found.append(_outcome(raw))
-        except DrivetrainError as error:
-            found.append(Outcome(raw.row_id, reason=str(error.args[0]), clean=_clean(raw)))
-        progress(i + 1, len(table.rows))
-    return found
+    return predict_each(table.rows, _outcome, progress, _clean)
 
 
 def summary(table: Table, found: Sequence[Outcome]) -> dict[str, Any]:  # noqa: ARG001 - as the other kinds

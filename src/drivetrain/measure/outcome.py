@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from drivetrain.errors import DrivetrainError
 from drivetrain.measure.score import Pair, grouped, score
+from drivetrain.measure.table import Raw
 
 Progress = Callable[[int, int], None]
 
@@ -31,6 +33,23 @@ class Outcome:
     unscored: str = ""
     note: str = ""
     clean: bool = True
+
+
+def predict_each(
+    rows: Sequence[Raw],
+    one: Callable[[Raw], Outcome],
+    progress: Progress,
+    clean: Callable[[Raw], bool] = lambda _: True,
+) -> list[Outcome]:
+    """``one`` of every row, in order; what prevents it becomes the reason. ``progress`` is told after each."""
+    found = []
+    for i, raw in enumerate(rows):
+        try:
+            found.append(one(raw))
+        except DrivetrainError as error:
+            found.append(Outcome(raw.row_id, reason=str(error.args[0]), clean=clean(raw)))
+        progress(i + 1, len(rows))
+    return found
 
 
 def summarise(kind: str, outcomes: Sequence[Outcome], metrics: Sequence[str], by: Sequence[str]) -> dict[str, Any]:

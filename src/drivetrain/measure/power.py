@@ -22,9 +22,9 @@ from drivetrain.catalogue.read_workload import fixed
 from drivetrain.cost.efficiency import IDEAL, calibration, collective_coefficients, efficiency
 from drivetrain.cost.hardware import hardware_of
 from drivetrain.cost.roofline import step_time
-from drivetrain.errors import BadInputError, DoesNotFitError, DrivetrainError
+from drivetrain.errors import BadInputError, DoesNotFitError
 from drivetrain.measure.names import find_accelerator, find_checkpoint, find_dtype, find_model
-from drivetrain.measure.outcome import Outcome, Progress, quiet, summarise
+from drivetrain.measure.outcome import Outcome, Progress, predict_each, quiet, summarise
 from drivetrain.measure.score import Pair
 from drivetrain.measure.spread import interval
 from drivetrain.measure.table import Raw, Table
@@ -58,14 +58,7 @@ class Run:
 
 def outcomes(table: Table, progress: Progress = quiet) -> list[Outcome]:
     """Predict and pair every row; rows that are not steady are predicted and not scored."""
-    found = []
-    for i, raw in enumerate(table.rows):
-        try:
-            found.append(_outcome(raw))
-        except DrivetrainError as error:
-            found.append(Outcome(raw.row_id, reason=str(error.args[0])))
-        progress(i + 1, len(table.rows))
-    return found
+    return predict_each(table.rows, _outcome, progress)
 
 
 def summary(table: Table, found: Sequence[Outcome]) -> dict[str, Any]:  # noqa: ARG001 - as the other kinds

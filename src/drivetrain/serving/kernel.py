@@ -41,6 +41,7 @@ _Z = (0.0, 1.2815515655446004, 1.6448536269514722, 2.3263478740408408)
 (OVERHEAD_S, SEQUENCE_S, EXPOSED, PREFILL_S, REQUEST_S, LANES, DP, BUDGET, MAX_SEQS, STATIC_W, TDP_W,
  IDLE_W) = range(12)  # fmt: skip
 N_SCALARS = 12
+STEP_SCALARS = LANES  # those before it are what one step reads
 
 _ITERATIONS = 60
 _TOLERANCE = 1e-7
@@ -87,7 +88,7 @@ def solve(
             ctx_prefill[s] += share * prefill_ctx[s, j]
             ctx_chunk[s] += share * _chunk_context(isl[j], computed[j], budget, spans[s])
     gaps = max(osl_mean - 1.0, 0.0)
-    scalars = d[:4]
+    scalars = d[:STEP_SCALARS]
 
     # least fixed point of t = g(t), by secant steps from below, bracketed once overshot
     t_low = step(ops, collectives, scalars, 1.0 / dp if dp > 1 else 1.0, 0.0, 0.0, 1.0, decode_ctx, none, none)[0]

@@ -87,7 +87,6 @@ class Outcome:
 
     jobs: tuple[Job, ...]
     rows: Floats
-    smallest_short: tuple[float, Job] | None
 
     @property
     def n_evaluated(self) -> int:
@@ -187,10 +186,10 @@ def runs(engine: Engine, offer: Offer, checkpoint: Checkpoint) -> bool:
 
 
 def search(jobs: Sequence[Job], traffic: Traffic, targets: Iterable[Target], *, pue: float, max_accelerators: float,
-           nearest: tuple[float, Job] | None = None, mean_energy: bool = False) -> Outcome:  # fmt: skip
+           mean_energy: bool = False) -> Outcome:  # fmt: skip
     """Evaluate all jobs under ``traffic``; rows that meet ``targets`` at the peak are marked."""
     if not jobs:
-        return Outcome((), np.empty((0, sw.N_COLUMNS)), nearest)
+        return Outcome((), np.empty((0, sw.N_COLUMNS)))
     if traffic.mean_rate <= 0 or traffic.peak_rate < traffic.mean_rate:
         raise BadInputError("traffic needs a positive mean rate and a peak rate that is no smaller.")
     limits = np.full((4, 5), np.inf)
@@ -206,7 +205,7 @@ def search(jobs: Sequence[Job], traffic: Traffic, targets: Iterable[Target], *, 
         *packed, n.weight, n.isl, n.osl, n.computed, n.arrival_cv2, _job_rows(jobs), traffic.peak_rate,
         traffic.mean_rate, limits, want, pue, float(max_accelerators), mean_energy, rows,
     )  # fmt: skip
-    return Outcome(tuple(jobs), rows[:count], nearest)
+    return Outcome(tuple(jobs), rows[:count])
 
 
 def pareto(rows: Floats) -> list[int]:
