@@ -14,11 +14,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["DrivetrainError", "ServeScenario", "__version__", "import_model", "plan_serve", "predict_serve", "validate"]
+__all__ = [
+    "DrivetrainError",
+    "ServeScenario",
+    "__version__",
+    "compare",
+    "import_model",
+    "plan_serve",
+    "predict_serve",
+    "validate",
+]
 
 _HOME = {
     "DrivetrainError": "drivetrain.errors",
     "ServeScenario": "drivetrain.scenario",
+    "compare": "drivetrain.verbs.compare",
     "import_model": "drivetrain.verbs.import_model",
     "plan_serve": "drivetrain.verbs.plan_serve",
     "predict_serve": "drivetrain.verbs.predict_serve",
@@ -28,6 +38,7 @@ _HOME = {
 if TYPE_CHECKING:
     from drivetrain.errors import DrivetrainError
     from drivetrain.scenario import ServeScenario
+    from drivetrain.verbs.compare import compare
     from drivetrain.verbs.import_model import import_model
     from drivetrain.verbs.plan_serve import plan_serve
     from drivetrain.verbs.predict_serve import predict_serve

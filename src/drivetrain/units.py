@@ -92,6 +92,27 @@ def parse(text: str | float, dimension: str) -> float:
     )
 
 
+_MONEY = re.compile(
+    r"\s*\$?\s*(\d[\d_,]*\.?\d*|\.\d+)\s*([kKmMbB]?)\s*(?:\$|USD)?\s*(?:/|per)\s*(\w+)\s*$", re.IGNORECASE
+)
+_THOUSANDS = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9}
+_HOURS = {"h": 1.0, "hour": 1.0, "hr": 1.0, "day": 24.0, "d": 24.0, "week": 168.0, "month": HOURS_PER_YEAR / 12,
+          "mo": HOURS_PER_YEAR / 12, "year": HOURS_PER_YEAR, "yr": HOURS_PER_YEAR, "a": HOURS_PER_YEAR}  # fmt: skip
+
+
+def parse_usd_per_hour(text: str) -> float:
+    """Read a spending rate into USD per hour; k, M and B are thousands, millions and billions, a month 730 h.
+
+    >>> parse_usd_per_hour("$500/h"), parse_usd_per_hour("$36.5k/month"), parse_usd_per_hour("2.19M USD/year")
+    (500.0, 50.0, 250.0)
+    """
+    match = _MONEY.match(text)
+    if not match or match[3].lower() not in _HOURS:
+        raise UnitError(f"cannot read '{text}' as money over time. Write for example $500/h, $40k/month or $2M/year.")
+    amount = float(match[1].replace("_", "").replace(",", "")) * _THOUSANDS[match[2].lower()]
+    return amount / _HOURS[match[3].lower()]
+
+
 _SHOW = [(1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")]
 _UNIT_NAME = {"bytes": "B", "bytes/s": "B/s", "FLOP/s": "FLOP/s", "FLOP": "FLOP", "W": "W", "J": "J", "tok/s": "tok/s",
               "tok": "tok"}  # fmt: skip

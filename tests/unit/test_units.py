@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivetrain.errors import UnitError
-from drivetrain.units import GIB, number, parse, show
+from drivetrain.units import GIB, number, parse, parse_usd_per_hour, show
 
 DIMENSIONS = ["bytes", "bytes/s", "FLOP/s", "FLOP", "W", "J", "tok/s", "tok", "s", "1/s", "USD", "USD/h"]
 sizes = st.floats(1e-9, 1e24)
@@ -70,3 +70,36 @@ def test_how_people_read_it(value, dimension, text):
 def test_numbers_keep_their_digits(value, digits):
     assert float(number(value, digits).replace(",", "")) == pytest.approx(value, rel=0.51 * 10 ** (1 - digits))
     assert number(-value, digits) == "-" + number(value, digits)
+
+
+@pytest.mark.parametrize(
+    ("text", "usd_per_hour"),
+    [
+        ("$500/h", 500.0),
+        ("500 USD/hour", 500.0),
+        ("$36.5k/month", 50.0),
+        ("$ 2.19 M / year", 250.0),
+        ("2.19M$/yr", 250.0),
+        ("$24 per day", 1.0),
+        ("$1,200/h", 1200.0),
+        ("$.5/h", 0.5),
+        ("1B USD/year", 1e9 / 8760),
+        ("$168/week", 1.0),
+    ],
+)
+def test_money_over_time(text, usd_per_hour):
+    assert parse_usd_per_hour(text) == pytest.approx(usd_per_hour)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "$500", "500", "$/h", "-$5/h", "$5/fortnight", "EUR 5/h", "$5q/h", "$5/h/h", "nan/h"]
+)
+def test_what_is_no_money_over_time_is_refused(text):
+    with pytest.raises(UnitError, match="month"):
+        parse_usd_per_hour(text)
+
+
+@given(st.floats(0.01, 1e9), st.sampled_from(["h", "day", "month", "year"]))
+def test_money_is_proportional(usd, period):
+    one = parse_usd_per_hour(f"$1/{period}")
+    assert parse_usd_per_hour(f"${usd:.6f}/{period}") == pytest.approx(usd * one, rel=1e-4)

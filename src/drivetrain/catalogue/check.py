@@ -13,6 +13,9 @@ from typing import Any
 
 from drivetrain.catalogue import loader
 from drivetrain.catalogue.check_hardware import HARDWARE_CHECKS
+from drivetrain.catalogue.check_instances import check_instances
+from drivetrain.catalogue.check_quality import check_quality
+from drivetrain.catalogue.check_support import check_support
 from drivetrain.catalogue.fact import Fact
 from drivetrain.catalogue.files import overlaid, user_folder
 from drivetrain.errors import BadInputError, UnsupportedError
@@ -66,7 +69,7 @@ def check_names(records: Records) -> Iterator[Problem]:
     for kind, entries in records.items():
         for file, record in entries:
             owner = record.accelerator if kind == "prices" else record.name
-            if f"{kind}/{owner}.toml" != file:
+            if kind != "quality" and f"{kind}/{owner}.toml" != file:
                 yield Problem(file, "name", f"'{owner}' is not the name of the file. Rename one of them.")
             if record.name != slug(record.name):
                 yield Problem(file, "name", f"'{record.name}' should be written '{slug(record.name)}'.")
@@ -152,17 +155,18 @@ def facts_of(record: Any) -> dict[str, Fact]:  # noqa: ANN401 - any record
 
 
 def _check_economics() -> Iterator[Problem]:
-    try:
-        quantities = loader.economics()
-    except BadInputError as error:
-        yield Problem("economics.toml", "", str(error.args[0]))
-        return
-    for name, quantity in quantities.items():
-        for key, fact in facts_of(quantity).items():
-            yield from _check_fact("economics.toml", f"{name}.{key}", fact)
-        low, high = quantity.low or quantity.mid, quantity.high or quantity.mid
-        if not low.value <= quantity.mid.value <= high.value:
-            yield Problem("economics.toml", name, "low <= mid <= high does not hold.")
+    for file, load in (("economics.toml", loader.economics), ("techniques.toml", loader.techniques)):
+        try:
+            quantities = load()
+        except BadInputError as error:
+            yield Problem(file, "", str(error.args[0]))
+            continue
+        for name, quantity in quantities.items():
+            for key, fact in facts_of(quantity).items():
+                yield from _check_fact(file, f"{name}.{key}", fact)
+            low, high = quantity.low or quantity.mid, quantity.high or quantity.mid
+            if not low.value <= quantity.mid.value <= high.value:
+                yield Problem(file, name, "low <= mid <= high does not hold.")
 
 
 def _is_month(text: str) -> bool:
@@ -176,10 +180,34 @@ def _each(rule: Callable[[Any], Iterator[tuple[str, str]]], records: Records) ->
             yield Problem(file, key, message)
 
 
+def _check_instances(records: Records) -> Iterator[Problem]:
+    of = {kind: [record for _, record in records[kind]] for kind in ("instances", "servers", "prices", "regions")}
+    accelerators = {record.name: record for _, record in records["accelerators"]}
+    regions = [region.name for region in of["regions"]]
+    for name, key, message in check_instances(of["instances"], accelerators, of["servers"], of["prices"], regions):
+        yield Problem(f"instances/{name}.toml", key, message)
+
+
+def _check_support(records: Records) -> Iterator[Problem]:
+    support, engines, parts, models = (
+        [record for _, record in records[kind]] for kind in ("support", "engines", "accelerators", "models")
+    )
+    for name, key, message in check_support(support, engines, parts, models, loader.sources()):
+        yield Problem(f"support/{name}.toml", key, message)
+
+
+def _check_quality(records: Records) -> Iterator[Problem]:
+    for file, row, message in check_quality(records["quality"], [record for _, record in records["models"]]):
+        yield Problem(file, row, message)
+
+
 _CHECKS: tuple[Callable[[Records], Iterator[Problem]], ...] = (
     check_names,
     check_aliases,
     check_sources,
     check_references,
+    _check_instances,
+    _check_support,
+    _check_quality,
     *(partial(_each, rule) for rule in HARDWARE_CHECKS),
 )

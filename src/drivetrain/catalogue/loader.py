@@ -30,9 +30,12 @@ KINDS = {
     "workloads": ("workload", "read_workload:read_workload"),
     "prices": ("price", "read_market:read_prices"),
     "regions": ("region", "read_market:read_region"),
-    "instances": ("instance", ""),
+    "instances": ("instance", "read_instances:read_instance"),
     "policies": ("policy", ""),
+    "quality": ("quality", "read_quality:read_quality"),
+    "support": ("support", "read_support:read_support"),
 }
+SEVERAL = ("prices", "quality")  # kinds whose files hold several entries each
 _SYNONYMS = {"grid": "regions", "grids": "regions"} | {one: many for many, (one, _) in KINDS.items()}
 # A model may also be the path of its config.json, or of the folder that holds it.
 _CONFIG_READER = "read_config:read_config"
@@ -55,7 +58,7 @@ def kind_of(text: str) -> str:
 def names(kind: str) -> tuple[str, ...]:
     """Return the names of all entries of a kind, sorted."""
     kind = kind_of(kind)
-    return tuple(sorted(load_all(kind) if kind == "prices" else files_of(kind, user_folder())))
+    return tuple(sorted(load_all(kind) if kind in SEVERAL else files_of(kind, user_folder())))
 
 
 def load(kind: str, name: str) -> Any:  # noqa: ANN401 - the record of that kind
@@ -66,7 +69,7 @@ def load(kind: str, name: str) -> Any:  # noqa: ANN401 - the record of that kind
     if kind == "models" and (text.endswith(".json") or Path(text, "config.json").is_file()):
         return _function(_CONFIG_READER)(Path(text))
     wanted, user = slug(text), user_folder()
-    if kind != "prices" and wanted in files_of(kind, user):
+    if kind not in SEVERAL and wanted in files_of(kind, user):
         return _entry(kind, wanted, user)
     index = _index(kind, user)
     if wanted not in index:
@@ -99,6 +102,11 @@ def economics() -> dict[str, Economic]:
     return dict(_economics(user_folder()))
 
 
+def techniques() -> dict[str, Economic]:
+    """Return what serving techniques rest on: acceptance of drafts, gains of sparsity, links to the host."""
+    return dict(_techniques(user_folder()))
+
+
 def entry_files(kind: str) -> dict[str, Traversable]:
     """Map the file stems of a kind to files, the user's folder laid over the shipped one."""
     return dict(files_of(kind_of(kind), user_folder()))
@@ -112,7 +120,7 @@ def read_entries(kind: str, path: Traversable) -> list[Any]:
 
 def clear_cache() -> None:
     """Forget what was read, after files have changed."""
-    for cached in (files_of, _entry, _all, _index, _sources, _economics):
+    for cached in (files_of, _entry, _all, _index, _sources, _economics, _techniques):
         cached.cache_clear()
 
 
@@ -128,8 +136,8 @@ def _entry(kind: str, name: str, user: str) -> Any:  # noqa: ANN401 - the record
 @cache
 def _all(kind: str, user: str) -> dict[str, Any]:
     paths = sorted(files_of(kind, user).items())
-    if kind == "prices":
-        return {price.name: price for _, path in paths for price in read_entries(kind, path)}
+    if kind in SEVERAL:
+        return {record.name: record for _, path in paths for record in read_entries(kind, path)}
     return {name: _entry(kind, name, user) for name, _ in paths}
 
 
@@ -167,9 +175,18 @@ def _source(key: str, table: Table) -> Source:
 
 @cache
 def _economics(user: str) -> dict[str, Economic]:
+    return _quantities("economics", user)
+
+
+@cache
+def _techniques(user: str) -> dict[str, Economic]:
+    return _quantities("techniques", user)
+
+
+def _quantities(stem: str, user: str) -> dict[str, Economic]:
     read = _function("read_market:read_economics")
     found: dict[str, Economic] = {}
-    for path, tables in overlaid("economics", user):
+    for path, tables in overlaid(stem, user):
         found |= read(tables, str(path))
     return found
 

@@ -219,6 +219,7 @@ class Model:
     seen: str = ""
     notes: str = ""
     active_embeddings: Literal["all", "head", "none"] = "all"  # which tables the authors' active count includes
+    other_inputs: tuple[str, ...] = ()  # beside text, read by encoders that are no part of this record: image, audio
 
     @property
     def n_layers(self) -> int:

@@ -20,7 +20,11 @@ FORMATS = ("table", "json", "csv")
 # in JSON and CSV only: the table has to fit, and the name of a price says what it is of
 _HIDDEN = ("launched", "status")
 _HIDDEN_OF_PRICES = ("accelerator", "kind", "terms")
+_HIDDEN_OF_INSTANCES = ("size", "nic_bytes_per_s")
+_HIDDEN_OF_QUALITY = ("technique", "model", "benchmark", "source", "unverified")
 _FOLDING = ("value", "source", "note", "vendors", "title", "aliases", "terms", "accelerator")
+# a column that only one kind has -> what its table leaves out
+_HIDDEN_OF = (("terms", _HIDDEN_OF_PRICES), ("spot_usd", _HIDDEN_OF_INSTANCES), ("benchmark", _HIDDEN_OF_QUALITY))
 # ending of a field name -> dimension
 _ENDINGS = (
     ("_flop_per_s", "FLOP/s"),
@@ -37,13 +41,18 @@ def rows(found: Sequence[Row], form: str) -> None:
     """Print a list of entries."""
     if _machine(found, form):
         return
-    hidden = _HIDDEN_OF_PRICES if found and "terms" in found[0] else _HIDDEN
+    hidden = next((hidden for key, hidden in _HIDDEN_OF if found and key in found[0]), _HIDDEN)
     columns = [key for key in (found[0] if found else {}) if key not in hidden]
     columns = [key for key in columns if any(row[key] not in (None, "") for row in found)]
     table = _table(*(_heading(key) for key in columns))
     for row in found:
         table.add_row(*(_cell(key, row[key], 3) for key in columns))
     _print(table)
+    if "spot_usd" in columns:
+        _note("USD for one hour of the whole instance, in us or where it is cheapest; reserved is for three years")
+    doubtful = sum(bool(row.get("unverified")) for row in found)
+    if doubtful:
+        _note(f"{doubtful} of {len(found)} rest on values that nobody could confirm: --format csv says which")
     for row in found:
         if row.get("status", "shipping") != "shipping":
             _note(f"{row['name']} is {row['status']}")
@@ -148,7 +157,7 @@ def _dimension(key: str) -> str:
 
 
 def _heading(key: str) -> str:
-    for ending in ("_params", "_flop_per_s", "_bytes_per_s", "_bytes", "_mean", "_w", "_s"):
+    for ending in ("_params", "_flop_per_s", "_bytes_per_s", "_bytes", "_mean", "_usd", "_w", "_s"):
         key = key.removesuffix(ending)
     return key.replace("_", " ")
 

@@ -10,6 +10,7 @@ import typer
 
 from drivetrain import __version__
 from drivetrain.cli.catalogue import catalogue_app, list_command, show_command
+from drivetrain.cli.compare import compare_command
 from drivetrain.cli.import_model import import_command
 from drivetrain.cli.serve import plan_serve_command, predict_serve_command
 from drivetrain.cli.validate import validate_app
@@ -30,6 +31,7 @@ predict_app.command("serve")(predict_serve_command)
 catalogue_app.command("import")(import_command)
 app.add_typer(plan_app, name="plan")
 app.add_typer(predict_app, name="predict")
+app.command("compare")(compare_command)
 app.add_typer(validate_app, name="validate")
 app.add_typer(catalogue_app, name="catalogue")
 app.command("list")(list_command)

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from drivetrain.cli.files import NoPlotOption, PlotOption, ScenarioOption, chosen, draw, plot_target
 from drivetrain.cli.options import Format, names, rate, tokens
+from drivetrain.cli.purchase import (
+    Buy,
+    MaxPower,
+    MaxRacks,
+    Mix,
+    Money,
+    Provider,
+    Quotas,
+    RackPower,
+    Spares,
+    spares_of,
+    usd_per_hour,
+    watts,
+)
+
+if TYPE_CHECKING:
+    from drivetrain.verbs.from_args import Command
 
 _MODEL = "Catalogue name, or the path of a config.json, its folder, or a model TOML."
 _WORKLOAD = "Workload profile (drivetrain list workloads); or give --isl and --osl."
 _PREFIX = "Share of input tokens found in a prefix cache (default: the profile's own)."
 _ENGINES = "Engines by name or family (default: the newest of each family)."
 _WEIGHTS = "shipped, any, or a precision with a published checkpoint."
-_PRICING = "reserved, on-demand, hyperscaler, neocloud or own."
-_REGION = "Grid for electricity and carbon (drivetrain list regions)."
+_UNVERIFIED = "Also combinations of which nobody knows whether they start (drivetrain list support)."
+_TECHNIQUES = 'Techniques, e.g. "speculative=mtp,power-cap=0.7" (docs: method, techniques).'
+_LAYOUTS = 'Only these, e.g. tp4,tp8; of pools "prefill: tp4, decode: tp8".'
+_LAYOUT = 'e.g. tp4, tp8pp2, dp8ep8; of pools "prefill: tp4 x2, decode: tp8 x1".'
+_DISAGGREGATE = "Prefill and decode in pools of their own: off, on, or auto where that is better."
+_PRICING = "reserved, on-demand, hyperscaler, neocloud or own; for instances reserved, on-demand or spot."
+_REGION = "Grid and prices (drivetrain list regions); several, with commas, compare the plan in each."
 _TRAFFIC, _SPACE, _MONEY, _SHOW = "Traffic", "What to search", "Money and place", "Output"
 
 Model = Annotated[str, typer.Option("--model", "-m", help=_MODEL)]
 
 MeanRate = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--rate", "-r", help="Mean requests over a day: 5, '5 req/s', '300 req/min'.", rich_help_panel=_TRAFFIC
     ),
@@ -42,18 +65,24 @@ Headroom = Annotated[
 Prefix = Annotated[float | None, typer.Option("--prefix-hit", help=_PREFIX, rich_help_panel=_TRAFFIC)]
 
 Objective = Annotated[
-    str, typer.Option("--objective", "-o", help="cost, energy, accelerators or latency.", rich_help_panel=_SPACE)
+    str,
+    typer.Option("--objective", "-o", help="cost, energy, carbon, accelerators or latency.", rich_help_panel=_SPACE),
 ]
 Accelerators = Annotated[
     str,
     typer.Option("--accelerators", "-a", help="Only these, by name (default: all that ship).", rich_help_panel=_SPACE),
 ]
 Accelerator = Annotated[str, typer.Option("--accelerator", "-a", help="Catalogue name.", rich_help_panel=_SPACE)]
-Layouts = Annotated[str, typer.Option("--layouts", help="Only these, e.g. tp4,tp8.", rich_help_panel=_SPACE)]
-LayoutOption = Annotated[str, typer.Option("--layout", "-l", help="e.g. tp4, tp8pp2, dp8ep8.", rich_help_panel=_SPACE)]
+Layouts = Annotated[str, typer.Option("--layouts", help=_LAYOUTS, rich_help_panel=_SPACE)]
+LayoutOption = Annotated[str, typer.Option("--layout", "-l", help=_LAYOUT, rich_help_panel=_SPACE)]
 Engines = Annotated[str, typer.Option("--engines", "--engine", "-e", help=_ENGINES, rich_help_panel=_SPACE)]
 Weights = Annotated[str, typer.Option("--weights", help=_WEIGHTS, rich_help_panel=_SPACE)]
 Kv = Annotated[str, typer.Option("--kv", help="KV-cache precision: shipped, bf16 or fp8.", rich_help_panel=_SPACE)]
+AllowUnverified = Annotated[
+    bool, typer.Option("--allow-unverified", help=_UNVERIFIED, rich_help_panel=_SPACE)
+]
+With = Annotated[str, typer.Option("--with", help=_TECHNIQUES, rich_help_panel=_SPACE)]
+Disaggregate = Annotated[str, typer.Option("--disaggregate", help=_DISAGGREGATE, rich_help_panel=_SPACE)]
 Budget = Annotated[
     float | None, typer.Option("--max-batched-tokens", help="Token budget of one step.", rich_help_panel=_SPACE)
 ]
@@ -61,19 +90,24 @@ Seqs = Annotated[
     float | None, typer.Option("--max-num-seqs", help="Sequences a replica may run at once.", rich_help_panel=_SPACE)
 ]
 MaxAccelerators = Annotated[
-    float, typer.Option("--max-accelerators", help="Of one type, in all replicas.", rich_help_panel=_SPACE)
+    float, typer.Option("--max-accelerators", help="All that are bought, spares included.", rich_help_panel=_SPACE)
 ]
 
 Pricing = Annotated[str, typer.Option("--pricing", help=_PRICING, rich_help_panel=_MONEY)]
 RegionOption = Annotated[str, typer.Option("--region", help=_REGION, rich_help_panel=_MONEY)]
 
+_SAVE = "Write the plan, launch lines and Kubernetes manifests to this new folder."
+_FROM_ARGS = "The command line that starts the server: vllm serve, sglang.launch_server or trtllm-serve."
+SaveOption = Annotated[str | None, typer.Option("--save", help=_SAVE, rich_help_panel=_SHOW)]
+FromArgsOption = Annotated[str | None, typer.Option("--from-args", help=_FROM_ARGS, rich_help_panel=_SPACE)]
 Operators = Annotated[bool, typer.Option("--operators", help="List every operator of a step.", rich_help_panel=_SHOW)]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print the result.", rich_help_panel=_SHOW)]
 
 
 def plan_serve_command(
-    model: Model,
-    rate_text: MeanRate,
+    context: typer.Context,
+    model: Model = "",
+    rate_text: MeanRate = None,
     workload: Workload = "",
     isl: Isl = "",
     osl: Osl = "",
@@ -86,11 +120,27 @@ def plan_serve_command(
     engines: Engines = "",
     weights: Weights = "shipped",
     kv: Kv = "shipped",
+    techniques: With = "",
+    allow_unverified: AllowUnverified = False,
+    disaggregate: Disaggregate = "off",
     max_batched_tokens: Budget = None,
     max_num_seqs: Seqs = None,
     max_accelerators: MaxAccelerators = 4096,
+    buy: Buy = "accelerators",
+    provider: Provider = "",
+    spares: Spares = "0",
+    max: Quotas = None,  # noqa: A002 - the option's own name
+    max_power: MaxPower = "",
+    max_racks: MaxRacks = None,
+    rack_power: RackPower = "",
+    budget: Money = "",
+    mix: Mix = False,
     pricing: Pricing = "reserved",
     region: RegionOption = "us",
+    scenario_file: ScenarioOption = "",
+    save: SaveOption = None,
+    plot: PlotOption = "",
+    no_plot: NoPlotOption = False,
     output: FormatOption = Format.table,
 ) -> None:
     """Find the cheapest way to serve a model's traffic within its targets, and what limits it.
@@ -100,14 +150,19 @@ def plan_serve_command(
 
     [dim]drivetrain plan serve -m llama-3.1-70b -w azure-2023-conv -r 5 --slo "ttft_p95=2s,tpot_p95=50ms"[/dim]
     """
-    from drivetrain.scenario import ServeScenario
+    target = plot_target(plot)
+    if save is not None:
+        from drivetrain.deploy.save import check_folder
 
-    scenario = ServeScenario(
+        check_folder(save)
+    scenario = chosen(
+        context,
+        scenario_file,
         model=model,
         workload=workload,
         isl=_tokens("--isl", isl),
         osl=_tokens("--osl", osl),
-        rate=rate(rate_text),
+        rate=None if rate_text is None else rate(rate_text),
         slo=slo,
         objective=objective,
         accelerators=names(accelerators),
@@ -115,6 +170,9 @@ def plan_serve_command(
         layouts=names(layouts),
         weights=weights,
         kv=kv,
+        techniques=techniques,
+        allow_unverified=allow_unverified,
+        disaggregate=disaggregate,
         headroom=headroom,
         prefix_hit=prefix_hit,
         pricing=pricing,
@@ -122,6 +180,15 @@ def plan_serve_command(
         max_accelerators=max_accelerators,
         max_batched_tokens=max_batched_tokens,
         max_num_seqs=max_num_seqs,
+        buy=buy,
+        providers=names(provider),
+        spares=spares_of(spares),
+        max=tuple(max or ()),
+        max_power_w=watts("--max-power", max_power),
+        max_racks=max_racks,
+        rack_power_w=watts("--rack-power", rack_power),
+        budget_usd_per_hour=usd_per_hour(budget),
+        mix=mix,
     )
     _announce_compile()
     from drivetrain.verbs.plan_serve import plan
@@ -131,17 +198,26 @@ def plan_serve_command(
         from drivetrain.report.serve import print_assumptions, print_plan
 
         print_assumptions(answer["assumptions"])
-        print_plan(answer)
+        print_plan(answer, pictures=not no_plot)
     else:
-        _emit(answer, answer["by_accelerator"] or [answer["closest_miss"] or {}], output)
+        rows = answer["by_instance"] or answer["by_accelerator"] or [answer["closest_miss"] or {}]
+        _emit(answer, rows, output)
+    draw("plan", answer, target)
     if not answer["feasible"]:
+        if save is not None:
+            typer.echo(f"nothing is saved in {save}: there is no plan", err=True)
         raise typer.Exit(1)
+    if save is not None:
+        from drivetrain.deploy.save import save_plan
+
+        typer.echo(f"saved in {save_plan(answer, save)}", err=True)
 
 
 def predict_serve_command(
-    model: Model,
-    accelerator: Accelerator,
-    layout: LayoutOption,
+    context: typer.Context,
+    model: Model = "",
+    accelerator: Accelerator = "",
+    layout: LayoutOption = "",
     workload: Workload = "",
     isl: Isl = "",
     osl: Osl = "",
@@ -152,49 +228,79 @@ def predict_serve_command(
     engines: Engines = "",
     weights: Weights = "shipped",
     kv: Kv = "shipped",
+    techniques: With = "",
     max_batched_tokens: Budget = None,
     max_num_seqs: Seqs = None,
     pricing: Pricing = "reserved",
     region: RegionOption = "us",
     operators: Operators = False,
+    from_args: FromArgsOption = None,
+    scenario_file: ScenarioOption = "",
+    plot: PlotOption = "",
+    no_plot: NoPlotOption = False,
     output: FormatOption = Format.table,
 ) -> None:
     """Evaluate one configuration: latency, throughput, memory, cost and energy of one replica.
 
+    With --from-args the configuration is read from the command line that starts the server; flags that do not count
+    are named, and with --rate what the best plan on the same accelerator would change.
+
     [dim]drivetrain predict serve -m llama-3.1-8b -a h100-sxm -l tp1 --isl 1024 --osl 256 -c 32[/dim]
     """
-    from drivetrain.scenario import ServeScenario
-
-    scenario = ServeScenario(
-        model=model,
-        workload=workload,
-        isl=_tokens("--isl", isl),
-        osl=_tokens("--osl", osl),
-        rate=rate(rate_text) if rate_text else None,
-        concurrency=concurrency,
-        slo=slo,
-        accelerators=names(accelerator),
-        layouts=names(layout),
-        engines=names(engines),
-        weights=weights,
-        kv=kv,
-        prefix_hit=prefix_hit,
-        pricing=pricing,
-        region=region,
-        max_batched_tokens=max_batched_tokens,
-        max_num_seqs=max_num_seqs,
-    )
+    target = plot_target(plot)
+    flags: dict[str, Any] = {
+        "model": model,
+        "workload": workload,
+        "isl": _tokens("--isl", isl),
+        "osl": _tokens("--osl", osl),
+        "rate": rate(rate_text) if rate_text else None,
+        "concurrency": concurrency,
+        "slo": slo,
+        "accelerators": names(accelerator),
+        "layouts": names(layout),
+        "engines": names(engines),
+        "weights": weights,
+        "kv": kv,
+        "techniques": techniques,
+        "prefix_hit": prefix_hit,
+        "pricing": pricing,
+        "region": region,
+        "max_batched_tokens": max_batched_tokens,
+        "max_num_seqs": max_num_seqs,
+    }
+    command = None if from_args is None else _read_command(from_args, scenario_file, flags)
+    scenario = chosen(context, scenario_file, **flags) if command is None else command.scenario
     _announce_compile()
     from drivetrain.verbs.predict_serve import predict
 
-    fields = predict(scenario, operators=operators)
+    fields = predict(scenario, operators=operators or target is not None)
+    if command is not None:
+        from drivetrain.verbs.from_args import account
+
+        fields["from_args"] = account(command)
+    draw("predict", fields, target)
+    if not operators:
+        fields.pop("operators", None)
     if output is Format.table:
         from drivetrain.report.serve import print_assumptions, print_prediction
 
         print_assumptions(fields["assumptions"])
-        print_prediction(fields)
+        print_prediction(fields, pictures=not no_plot)
+        if command is not None:
+            from drivetrain.report.from_args import print_from_args
+
+            print_from_args(fields["from_args"])
     else:
-        _emit(fields, [{k: v for k, v in fields.items() if not isinstance(v, list)}], output)
+        _emit(fields, [{k: v for k, v in fields.items() if not isinstance(v, list) and k != "scenario"}], output)
+
+
+def _read_command(line: str, scenario_file: str, flags: dict[str, Any]) -> Command:
+    from drivetrain.errors import BadInputError
+    from drivetrain.verbs.from_args import read_command
+
+    if scenario_file:
+        raise BadInputError("give the configuration once: either --from-args or --scenario.")
+    return read_command(line, flags)
 
 
 def _tokens(option: str, text: str) -> float | None:

@@ -44,6 +44,7 @@ def fingerprint() -> str:
         "cost/kernel.py",
         "serving/kernel.py",
         "serving/sweep.py",
+        "serving/capacity.py",
         "serving/closed_loop.py",
     ):
         digest.update((package / module).read_bytes())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from drivetrain.catalogue.fact import Fact
 from drivetrain.catalogue.market import Economic, Price
 from drivetrain.econ.hourly import Ownership, owned_usd_per_hour
 
@@ -33,12 +34,17 @@ _SCOPE = {
 
 @dataclass(frozen=True, slots=True)
 class HourlyPrice:
-    """USD per accelerator-hour, electricity and facility included, with what it is and where it was seen."""
+    """USD per accelerator-hour, electricity and facility included, with what it is and where it was seen.
+
+    ``usd_low`` and ``usd_high`` bound it per hour where its source gives a range.
+    """
 
     usd_per_hour: float
     basis: str
     source: str
     unverified: bool
+    usd_low: float | None = None
+    usd_high: float | None = None
 
 
 def hourly_price(
@@ -62,13 +68,14 @@ def hourly_price(
         for price in own:
             if (price.kind, price.terms) == (kind, terms):
                 return HourlyPrice(
-                    price.usd.value, terms, f"{price.usd.source}, {price.usd.seen}", price.usd.unverified
-                )
+                    price.usd.value, terms, f"{price.usd.source}, {price.usd.seen}", price.usd.unverified,
+                    _value(price.usd_low), _value(price.usd_high),
+                )  # fmt: skip
     return None
 
 
 def _owned(prices: list[Price], economics: Mapping[str, Economic], kw: float, usd_per_kwh: float) -> HourlyPrice | None:
-    bought = {p.terms: p.usd for p in prices if p.kind == "purchase"}
+    bought = {p.terms: p for p in prices if p.kind == "purchase"}
     terms = next((t for t in _SCOPE if t in bought), None)
     if terms is None:
         return None
@@ -77,20 +84,29 @@ def _owned(prices: list[Price], economics: Mapping[str, Economic], kw: float, us
     def mid(name: str) -> float:
         return economics[name].mid.value
 
-    usd = owned_usd_per_hour(
-        Ownership(
-            chip_usd=price.value,
-            server_multiplier=1.0 if has_server else mid("server_cost_multiplier"),
-            network_frac=0.0 if has_network else mid("network_cost_frac"),
-            maintenance_frac=mid("maintenance_frac"),
-            discount_rate=mid("discount_rate_frac"),
-            server_years=mid("server_life_years"),
-            facility_usd_per_kw=mid("facility_usd_per_mw") / 1e3,
-            facility_years=mid("facility_life_years"),
-            kw=kw,
-            load_frac=mid("server_load_frac"),
-            pue=mid("pue"),
-            usd_per_kwh=usd_per_kwh,
-        )
+    owned = Ownership(
+        chip_usd=price.usd.value,
+        server_multiplier=1.0 if has_server else mid("server_cost_multiplier"),
+        network_frac=0.0 if has_network else mid("network_cost_frac"),
+        maintenance_frac=mid("maintenance_frac"),
+        discount_rate=mid("discount_rate_frac"),
+        server_years=mid("server_life_years"),
+        facility_usd_per_kw=mid("facility_usd_per_mw") / 1e3,
+        facility_years=mid("facility_life_years"),
+        kw=kw,
+        load_frac=mid("server_load_frac"),
+        pue=mid("pue"),
+        usd_per_kwh=usd_per_kwh,
     )
-    return HourlyPrice(usd, f"owned, from {terms} price", f"{price.source}, {price.seen}", price.unverified)
+
+    def at(bound: Fact | None) -> float | None:
+        return None if bound is None else owned_usd_per_hour(replace(owned, chip_usd=bound.value))
+
+    return HourlyPrice(
+        owned_usd_per_hour(owned), f"owned, from {terms} price", f"{price.usd.source}, {price.usd.seen}",
+        price.usd.unverified, at(price.usd_low), at(price.usd_high),
+    )  # fmt: skip
+
+
+def _value(fact: Fact | None) -> float | None:
+    return None if fact is None else fact.value

@@ -19,14 +19,14 @@ from drivetrain.arch.layout import Layout, layout_problem
 from drivetrain.arch.step import Step
 from drivetrain.catalogue import loader
 from drivetrain.catalogue.read_workload import fixed
-from drivetrain.cost.efficiency import IDEAL, calibration, collective_coefficients, efficiency
+from drivetrain.cost.efficiency import IDEAL, collective_coefficients, efficiency
 from drivetrain.cost.hardware import hardware_of
 from drivetrain.cost.roofline import step_time
 from drivetrain.errors import BadInputError, DoesNotFitError
 from drivetrain.measure.names import find_accelerator, find_checkpoint, find_dtype, find_model
 from drivetrain.measure.outcome import Outcome, Progress, predict_each, quiet, summarise
 from drivetrain.measure.score import Pair
-from drivetrain.measure.spread import interval
+from drivetrain.measure.spread import interval, power_spread
 from drivetrain.measure.table import Raw, Table
 from drivetrain.serving.deployment import Deployment, cut, deploy
 from drivetrain.serving.lengths import lengths_of
@@ -40,7 +40,6 @@ COLUMNS = ("power_w_at_measured_rate", "power_w", "power_w_p10", "power_w_p90", 
 PROMPT_TOKENS = 500.0
 STEADY_WITHIN = 1.5  # batch against throughput times gap
 _ENGINE = "vllm"  # the leaderboard's
-_MEAN_ABS_TO_SIGMA = 1.2533  # of a normal distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def _outcome(raw: Raw) -> Outcome:
     run = read_run(raw)
     hardware, model = run.deployment.hardware, run.deployment.cut.model
     own_power, own_rate, own_itl = predicted(run)
-    low, high = interval(own_power, _sigma(hardware.generation))
+    low, high = interval(own_power, power_spread(hardware.generation))
     values: dict[str, Any] = {"power_w": f"{own_power:.6g}", "power_w_p10": f"{low:.6g}", "power_w_p90": f"{high:.6g}",
                               "output_tokens_per_s": f"{own_rate:.6g}", "itl_s": f"{own_itl:.6g}",
                               "tier": run.deployment.efficiency.tier}  # fmt: skip
@@ -80,7 +79,9 @@ def _outcome(raw: Raw) -> Outcome:
         values["power_w_at_measured_rate"] = f"{at_rate:.6g}"
         pairs["output_tokens_per_s"] = Pair(own_rate, run.tokens_per_s)
         if run.power:
-            pairs["power_at_measured_rate"] = Pair(at_rate, run.power, *interval(at_rate, _sigma(hardware.generation)))
+            pairs["power_at_measured_rate"] = Pair(
+                at_rate, run.power, *interval(at_rate, power_spread(hardware.generation))
+            )
     if run.power:
         pairs["power"] = Pair(own_power, run.power, low, high)
     if run.itl:
@@ -160,9 +161,3 @@ def predicted(run: Run) -> tuple[float, float, float]:
         raise DoesNotFitError(f"does not fit: {d.cut.checkpoint.name} as {d.cut.layout} on {d.hardware.name}.")
     state = at_concurrency(prepared, max(run.batch, 1.0))
     return run.n * state.power_w, state.rate * run.osl, state.itl.mean
-
-
-def _sigma(generation: str) -> float:
-    raw = calibration("power")
-    table = raw.get("generation", {}).get(generation, raw["base"])
-    return _MEAN_ABS_TO_SIGMA * float(table["mean_abs_models_left_out"])

@@ -45,15 +45,13 @@ def flatten(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return out
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write ``text`` so that ``path`` holds all of it or what it held before, never a part."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write ``content`` so that ``path`` holds all of it or what it held before, never a part."""
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.absolute().parent, prefix=f".{path.name}.", delete=False, encoding="utf-8", newline=""
-        ) as part:
+        with tempfile.NamedTemporaryFile(dir=path.absolute().parent, prefix=f".{path.name}.", delete=False) as part:
             temporary = Path(part.name)
             try:
-                part.write(text)
+                part.write(content.encode() if isinstance(content, str) else content)
                 part.flush()
                 temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
                 temporary.replace(path)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -13,18 +14,16 @@ from rich.table import Table
 from rich.text import Text
 
 from drivetrain.report.bars import legend, stacked
+from drivetrain.report.picture_data import memory_parts, step_parts
+from drivetrain.report.pictures import plan_pictures
+from drivetrain.report.pools import layout_option, pool_lines
+from drivetrain.report.purchase import mixed_lines, plan_name, purchase_lines, region_table, whole_servers_line
+from drivetrain.report.words import RESOURCE as _RESOURCE
 from drivetrain.units import number, show
+from drivetrain.verbs.verdict import pool_words
 
 _WIDTH = 100
-_RESOURCE = {
-    "hbm_bandwidth": "HBM bandwidth",
-    "compute": "compute",
-    "network": "interconnect",
-    "overhead": "engine overhead",
-    "kv_capacity": "KV-cache capacity",
-    "hbm_capacity": "HBM capacity",
-    "engine_overhead": "engine overhead",
-}
+_PICTURE_WIDTH = 80
 _SHORT = {
     "hbm_bandwidth": "HBM",
     "compute": "compute",
@@ -59,8 +58,8 @@ def print_assumptions(assumptions: Sequence[dict[str, Any]]) -> None:
         err.print(Text(f"  {item['what']}: {text}  [{item['source']}]", style="dim"))
 
 
-def print_plan(answer: dict[str, Any]) -> None:
-    """A plan on stdout: verdict first, then numbers, limits, alternatives."""
+def print_plan(answer: dict[str, Any], *, pictures: bool = True) -> None:
+    """A plan on stdout: verdict first, then numbers, limits, alternatives; scatter plots on a terminal only."""
     out, _ = consoles()
     best, miss = answer["best"], answer["closest_miss"]
     out.print()
@@ -76,20 +75,34 @@ def print_plan(answer: dict[str, Any]) -> None:
             style="dim",
         )
     )
+    _unknown(out, shown)
     out.print()
     _numbers(out, shown)
+    _pools(out, shown)
+    for bought in purchase_lines(shown, answer["scenario"]):
+        out.print(bought)
+    if whole := whole_servers_line(answer["whole_servers"]):
+        out.print(Text(whole, style="dim"))
     out.print()
-    _pictures(out, shown)
+    _bars(out, shown, pictures=pictures)
     if best:
         out.print()
         _limits(out, best, answer)
         out.print()
         _alternatives(out, answer)
+    for mixed in mixed_lines(answer["mixed_fleet"], asked=answer["scenario"]["mix"]):
+        out.print(mixed)
+    if regions := region_table(answer["by_region"]):
+        out.print()
+        out.print(regions)
+    if pictures and out.is_terminal:
+        for line in plan_pictures(answer, min(out.width, _PICTURE_WIDTH)):
+            out.print(line)
     searched = (
         f"{answer['n_evaluated']:,} deployments (replica counts included) evaluated in {number(answer['elapsed_s'])} s"
     )
     unpriced = (
-        f"; without a price and so not ranked: {', '.join(row['accelerator'] for row in answer['unpriced'])}"
+        f"; without a price and so not ranked: {', '.join(_what(row) for row in answer['unpriced'])}"
         if answer["unpriced"]
         else ""
     )
@@ -98,22 +111,25 @@ def print_plan(answer: dict[str, Any]) -> None:
     out.print(Text("next: " + _next(shown, bool(best), answer["scenario"]), style="cyan"))
 
 
-def print_prediction(fields: dict[str, Any]) -> None:
+def print_prediction(fields: dict[str, Any], *, pictures: bool = True) -> None:
     """One configuration on stdout."""
     out, _ = consoles()
     out.print()
+    n = fields["n_accelerators" if "disaggregated" in fields else "accelerators_per_replica"]
     title = (
-        f"{fields['accelerators_per_replica']}x {fields['accelerator']} as {fields['layout']} "
+        f"{n}x {fields['accelerator']} as {pool_words(fields) or fields['layout']} "
         f"({fields['engine']}, {fields['weight_dtype']}): "
         f"{number(fields['output_tokens_per_s'])} output tok/s "
         f"at {number(fields['concurrency_mean'])} requests in flight, "
         f"bound by {_RESOURCE[fields['bottleneck']]}."
     )
     out.print(Text(title, style="bold green"))
+    _unknown(out, fields)
     out.print()
     _numbers(out, fields)
+    _pools(out, fields)
     out.print()
-    _pictures(out, fields)
+    _bars(out, fields, pictures=pictures)
     out.print()
     out.print(f"limits: {fields['largest_concurrency']} sequences fit at once; " + _most(fields))
     for name, ok in fields.get("meets_slo", {}).items():
@@ -130,6 +146,15 @@ def _most(f: dict[str, Any]) -> str:
         return f"at most {number(f['max_rate_per_s'])} req/s"
     within = f["max_rate_within_slo_per_s"]
     return f"at most {number(within)} req/s within the SLO" if within else "no rate meets the SLO"
+
+
+def _unknown(out: Console, f: dict[str, Any]) -> None:
+    """What is not known to start, in one line; all reasons are in the JSON."""
+    support = f["support"]
+    if support["status"] == "supported":
+        return
+    more = f" (and {len(support['reasons']) - 1} more)" if len(support["reasons"]) > 1 else ""
+    out.print(Text(f"{support['status']}: {support['reasons'][0]}{more}", style="yellow"))
 
 
 def _numbers(out: Console, f: dict[str, Any]) -> None:
@@ -166,17 +191,32 @@ def _numbers(out: Console, f: dict[str, Any]) -> None:
     )
 
 
-def _pictures(out: Console, f: dict[str, Any]) -> None:
-    memory = {k.replace("_", " "): v for k, v in f["memory_bytes"].items() if k not in ("free", "usable")}
-    _picture(out, "memory", memory, f["memory_bytes"]["usable"], "bytes")
-    time = {k: v for k, v in f["breakdown_s"].items() if v > 0}
-    _picture(out, "step time", time, sum(time.values()), "s")
+def _pools(out: Console, f: Mapping[str, Any]) -> None:
+    """Prefill pool, transfer and decode pool of a disaggregated plan, further lines of one set off."""
+    for line in pool_lines(f):
+        for i, text in enumerate(textwrap.wrap(line, out.width - 10)):
+            out.print(text if i == 0 else " " * 10 + text)
 
 
-def _picture(out: Console, title: str, parts: dict[str, float], total: float, dimension: str) -> None:
+def _bars(out: Console, f: dict[str, Any], *, pictures: bool) -> None:
+    """Memory of one accelerator up to its physical size, and the mean step by what it waits for."""
+    memory = memory_parts(f)
+    free = f"free to the engine {show(memory.free, 'bytes')}"
+    kept = f"beyond its share {show(memory.untouched, 'bytes')}" if memory.untouched > 0 else ""
+    bar = stacked(memory.used, memory.physical, kept=memory.untouched) if pictures else Text()
+    _bar(out, "memory", bar, memory.used, memory.physical, "bytes", free=free, kept=kept)
+    time = step_parts(f)
+    bar = stacked(time, sum(time.values())) if pictures else Text()
+    _bar(out, "step time", bar, time, sum(time.values()), "s")
+
+
+def _bar(
+    out: Console, title: str, bar: Text, parts: Mapping[str, float], total: float, dimension: str, **rest: str
+) -> None:
     """A stacked bar with its total, its legend below."""
-    out.print(Text.assemble(f"{title:<10}", stacked(parts, total), f" {show(total, dimension)}"))
-    for line in legend({name: show(value, dimension) for name, value in parts.items()}):
+    out.print(Text.assemble(f"{title:<10}", bar, " " if bar else "", show(total, dimension)))
+    width = min(out.width, _WIDTH) - 12
+    for line in legend({name: show(value, dimension) for name, value in parts.items()}, width, **rest):
         out.print(Text.assemble(" " * 10, line))
 
 
@@ -193,8 +233,9 @@ def _limits(out: Console, best: dict[str, Any], answer: dict[str, Any]) -> None:
 
 
 def _alternatives(out: Console, answer: dict[str, Any]) -> None:
-    table = Table(title="best plan by accelerator", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    rows = answer["by_accelerator"][:8]
+    by = "instance" if answer["by_instance"] else "accelerator"
+    table = Table(title=f"best plan by {by}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    rows = answer[f"by_{by}"][:8]
     one_precision = len({row["weight_dtype"] for row in rows}) == 1
     columns = ["plan", "engine", "weights", "$/Mtok", "J/tok", "TTFT p95", "TPOT p95", "bound"]
     if one_precision:
@@ -208,7 +249,7 @@ def _alternatives(out: Console, answer: dict[str, Any]) -> None:
     for row in rows:
         usd = row["usd_per_million_output_tokens"]
         table.add_row(
-            f"{row['n_accelerators']}x {row['accelerator']} ({row['replicas']}x {row['layout']})",
+            plan_name(row),
             *([] if narrow else [row["engine"]]),
             *([] if one_precision else [row["weight_dtype"]]),
             "–" if usd is None else number(usd),
@@ -237,7 +278,7 @@ def _operators(out: Console, title: str, rows: Sequence[dict[str, Any]]) -> None
 
 def _next(f: dict[str, Any], feasible: bool, scenario: dict[str, Any]) -> str:
     if not feasible:
-        return "relax the target that is missed, or add --weights any"
+        return "relax what is missed, or add --weights any"
     requests = (
         f"-w {shlex.quote(scenario['workload'])}"
         if scenario["workload"]
@@ -247,11 +288,15 @@ def _next(f: dict[str, Any], feasible: bool, scenario: dict[str, Any]) -> str:
     weights = "" if scenario["weights"] == "shipped" else f" --weights {f['weight_dtype']}"
     return (
         f"drivetrain predict serve -m {shlex.quote(scenario['model'])} {requests} "
-        f"-a {f['accelerator']} -l {f['layout']} "
+        f"{layout_option(f)} "
         f"-e {f['engine']}{weights} "
         f"--max-num-seqs {f['max_concurrency']} --max-batched-tokens {f['max_batched_tokens']} "
         f"-r {number(f['rate_per_replica'])}{slo} --operators"
     )
+
+
+def _what(row: Mapping[str, Any]) -> str:
+    return str(row.get("instance") or row.get("server") or row["accelerator"])
 
 
 def _percent(value: float | None) -> str:

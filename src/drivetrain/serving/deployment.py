@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.arch.layout import Layout
-from drivetrain.arch.memory import Resident, resident
-from drivetrain.arch.operators import Op, operators
+from drivetrain.arch.memory import Resident
+from drivetrain.arch.operators import Op
 from drivetrain.catalogue.market import Engine
 from drivetrain.catalogue.model import Checkpoint, Model
 from drivetrain.comms.collectives import Coefficients
@@ -18,6 +18,9 @@ from drivetrain.cost.compiled import StepCoefficients, compile_step
 from drivetrain.cost.efficiency import Efficiency
 from drivetrain.cost.hardware import Hardware
 from drivetrain.serving.lengths import Lengths, decode_context, integral_of_min, prefill_context
+from drivetrain.serving.techniques.active import OFF, Active, cut_ops
+from drivetrain.serving.techniques.overlap import hidden_frac
+from drivetrain.serving.techniques.power import capped
 
 Floats = NDArray[np.float64]
 _SAFETY_SIGMAS = 2.0  # cache is sized for this many standard deviations of the resident tokens
@@ -25,7 +28,10 @@ _SAFETY_SIGMAS = 2.0  # cache is sized for this many standard deviations of the 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A model cut by a layout: its operators and what must be resident. Knows no hardware, so it is shared by all."""
+    """A model cut by a layout: its operators and what must be resident. Knows no hardware, so it is shared by all.
+
+    ``techniques`` have been applied to operators and residency.
+    """
 
     model: Model
     checkpoint: Checkpoint
@@ -33,11 +39,15 @@ class Cut:
     kv_dtype: str
     ops: tuple[Op, ...]
     resident: Resident
+    techniques: Active = OFF
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A :class:`Cut` on an accelerator under an engine, ready to evaluate."""
+    """A :class:`Cut` on an accelerator under an engine, ready to evaluate.
+
+    ``hardware`` and ``efficiency`` are as they run, under a power cap where there is one.
+    """
 
     cut: Cut
     hardware: Hardware
@@ -70,15 +80,24 @@ class Memory:
         return self.sequence_bytes - self.cache
 
 
-def cut(model: Model, checkpoint: Checkpoint, layout: Layout, kv_dtype: str) -> Cut:
+def cut(model: Model, checkpoint: Checkpoint, layout: Layout, kv_dtype: str, techniques: Active = OFF) -> Cut:
     """Operators and residency of ``model`` under ``layout``; raises LayoutError where it cannot be cut so."""
-    ops = operators(model, checkpoint, layout, kv_dtype)
-    return Cut(model, checkpoint, layout, kv_dtype, ops, resident(model, checkpoint, layout, ops))
+    ops, held = cut_ops(techniques, model, checkpoint, layout, kv_dtype)
+    return Cut(model, checkpoint, layout, kv_dtype, ops, held, techniques)
 
 
 def deploy(piece: Cut, hardware: Hardware, engine: Engine, eff: Efficiency, links: Coefficients) -> Deployment:
     """Compile ``piece`` on ``hardware``; raises LayoutError where its groups do not tile the hardware's domains."""
+    hardware, eff = capped(hardware, eff, piece.techniques.choice.power_cap)
     return Deployment(piece, hardware, engine, eff, links, compile_step(piece.ops, hardware, piece.layout, eff, links))
+
+
+def on(deployment: Deployment, hardware: Hardware | None = None, eff: Efficiency | None = None) -> Deployment:
+    """The same deployment on other hardware or coefficients, given as they run: no power cap is applied again."""
+    hardware, eff = hardware or deployment.hardware, eff or deployment.efficiency
+    piece, links = deployment.cut, deployment.links
+    compiled = compile_step(piece.ops, hardware, piece.layout, eff, links)
+    return replace(deployment, hardware=hardware, efficiency=eff, coefficients=compiled)
 
 
 def memory(
@@ -117,11 +136,12 @@ def sequence_bytes(piece: Cut, lengths: Lengths) -> SequenceBytes:
     share = lengths.weight * lengths.osl / (lengths.weight @ lengths.osl)
     by_class = np.full(share.shape, piece.resident.state_bytes)
     ends = np.full(share.shape, piece.resident.state_bytes)
+    start = lengths.isl * min(lengths.kept, piece.techniques.choice.kv_compression)
     for term in piece.resident.cache:
         span = math.inf if term.span is None else float(term.span)
-        area = integral_of_min(lengths.isl + lengths.osl, span) - integral_of_min(lengths.isl, span)
+        area = integral_of_min(start + lengths.osl, span) - integral_of_min(start, span)
         by_class = by_class + term.bytes_per_token * area / lengths.osl
-        ends = ends + term.bytes_per_token * np.minimum(lengths.isl + lengths.osl, span)
+        ends = ends + term.bytes_per_token * np.minimum(start + lengths.osl, span)
     mean = float(share @ by_class)
     within = (ends - by_class) ** 2 / 3.0  # uniform over the stretch that decoding adds
     return SequenceBytes(mean, math.sqrt(max(float(share @ (by_class**2 + within)) - mean * mean, 0.0)))
@@ -145,15 +165,20 @@ def contexts(spans: tuple[float, ...], lengths: Lengths) -> Contexts:
     )
 
 
-def scalars(deployment: Deployment, budget: float, max_seqs: float) -> Floats:
-    """The deployment scalars in the kernel's order."""
+def scalars(deployment: Deployment, budget: float, max_seqs: float, host_s: float = 0.0) -> Floats:
+    """The deployment scalars in the kernel's order; ``host_s`` is spent per input token on loading from the host."""
     c, hardware, layout, eff = (
         deployment.coefficients,
         deployment.hardware,
         deployment.cut.layout,
         deployment.efficiency,
     )
+    techniques = deployment.cut.techniques
+    speculation, choice = techniques.speculation, techniques.choice
     return np.array(
         [c.overhead_s, c.sequence_s, c.exposed, c.prefill_s, c.request_s, layout.pp, layout.dp, budget, max_seqs,
-         eff.static_power * hardware.tdp_w, hardware.tdp_w, hardware.idle_w]
+         eff.static_power * hardware.tdp_w, hardware.tdp_w, hardware.idle_w,
+         techniques.verified, speculation.tokens_per_step if speculation else 1.0,
+         speculation.variance if speculation else 0.0, choice.chunked_prefill is False,
+         hidden_frac(choice, layout), host_s]
     )  # fmt: skip

@@ -15,6 +15,13 @@ sequences that fit. Percentiles: see :func:`_latency_quantile` and :func:`_fill_
 
 A replica of ``pp`` stages is ``pp`` lanes that each run their own steps on a share of the load; ``dp`` ranks of a
 lane step together.
+
+Techniques (docs/method/techniques.md) enter as scalars that change nothing at their defaults. With speculation a step
+runs VERIFY tokens a sequence and yields YIELD of them, so that a request takes ``(osl - 1) / YIELD`` steps and ``t /
+YIELD`` is the mean time per token. With APART prompts run in steps of their own while decodes wait: ``u`` is then the
+number of prompt steps per decode step, ``t_mixed`` both after one another. OVERLAP is the share of the shorter of
+computing and messages that two half batches hide. HOST_S seconds per input token are spent on loading cache from the
+host.
 """
 
 from __future__ import annotations
@@ -39,8 +46,8 @@ _Z = (0.0, 1.2815515655446004, 1.6448536269514722, 2.3263478740408408)
 
 # Deployment scalars, in the order `solve` reads them.
 (OVERHEAD_S, SEQUENCE_S, EXPOSED, PREFILL_S, REQUEST_S, LANES, DP, BUDGET, MAX_SEQS, STATIC_W, TDP_W,
- IDLE_W) = range(12)  # fmt: skip
-N_SCALARS = 12
+ IDLE_W, VERIFY, YIELD, YIELD_VARIANCE, APART, OVERLAP, HOST_S) = range(18)  # fmt: skip
+N_SCALARS = 18
 STEP_SCALARS = LANES  # those before it are what one step reads
 
 _ITERATIONS = 60
@@ -64,6 +71,7 @@ def solve(
     n_spans = spans.shape[0]
     lane_rate = rate / d[LANES]
     dp, budget = d[DP], d[BUDGET]
+    verify, per_step, apart, overlap = d[VERIFY], d[YIELD], d[APART] > 0.0, d[OVERLAP] > 0.0
     out[:] = np.nan
     out[STABLE] = 0.0
     out[RATE] = rate
@@ -73,7 +81,9 @@ def solve(
     tokens2 = 0.0
     n_chunks = 0.0
     osl_mean = 0.0
+    isl_mean = 0.0
     for j in range(n_classes):
+        isl_mean += weight[j] * isl[j]
         tokens += weight[j] * computed[j]
         tokens2 += weight[j] * computed[j] ** 2
         n_chunks += weight[j] * max(1.0, computed[j] / budget)
@@ -87,17 +97,20 @@ def solve(
         for s in range(n_spans):
             ctx_prefill[s] += share * prefill_ctx[s, j]
             ctx_chunk[s] += share * _chunk_context(isl[j], computed[j], budget, spans[s])
-    gaps = max(osl_mean - 1.0, 0.0)
-    scalars = d[:STEP_SCALARS]
+    gaps = max(osl_mean - 1.0, 0.0) / per_step  # steps of decoding
 
     # least fixed point of t = g(t), by secant steps from below, bracketed once overshot
-    t_low = step(ops, collectives, scalars, 1.0 / dp if dp > 1 else 1.0, 0.0, 0.0, 1.0, decode_ctx, none, none)[0]
+    one = 1.0 / dp if dp > 1 else 1.0
+    t_low = step(ops, collectives, d, one, 0.0, 0.0, verify, decode_ctx, none, none)[0]
+    if overlap:
+        t_low = _halved(t_low, 0.0, ops, collectives, d, one, 0.0, 0.0, verify, decode_ctx, none, none)[0]
     t_high = np.inf
     t = t_low
     previous_t = 0.0
     previous_g = 0.0
     t_decode = t_low
     t_mixed = t_low
+    t_prompts = 0.0
     joules_decode = 0.0
     joules_mixed = 0.0
     u = 0.0
@@ -114,24 +127,30 @@ def solve(
         u = -math.expm1(-x)
         k = x / u if u > 1e-12 else 1.0
         if k * chunk > budget * dp:  # what a full step leaves over makes another step a mixed one
-            u = min(1.0, x * chunk / (budget * dp))
+            u = x * chunk / (budget * dp)
+            u = u if apart else min(1.0, u)
             k = x / u
         carried = min(k * chunk, budget * dp)
         per_rank = min(chunk * max(1.0, k / dp), budget)
         chunks_rank = per_rank / chunk
-        t_decode, joules_decode = step(ops, collectives, scalars, rank, 0.0, 0.0, seen, decode_ctx, none, none)
+        beside = 0.0 if apart else rank  # sequences that decode in a step with prompts
+        both = carried if apart else verify * seen + carried
+        t_decode, joules_decode = step(ops, collectives, d, rank, 0.0, 0.0, verify * seen, decode_ctx, none, none)
         t_mixed, joules_mixed = step(
-            ops,
-            collectives,
-            scalars,
-            rank,
-            per_rank,
-            chunks_rank,
-            seen + carried,
-            decode_ctx,
-            ctx_prefill,
-            ctx_chunk,
+            ops, collectives, d, beside, per_rank, chunks_rank, both, decode_ctx, ctx_prefill, ctx_chunk
         )
+        if overlap:
+            t_decode, joules_decode = _halved(
+                t_decode, joules_decode, ops, collectives, d, rank, 0.0, 0.0, verify * seen, decode_ctx, none, none
+            )
+            t_mixed, joules_mixed = _halved(
+                t_mixed, joules_mixed, ops, collectives, d, beside, per_rank, chunks_rank, both, decode_ctx,
+                ctx_prefill, ctx_chunk,
+            )  # fmt: skip
+        if apart:
+            t_prompts = t_mixed
+            t_mixed += t_decode
+            joules_mixed += joules_decode
         g = (1.0 - u) * t_decode + u * t_mixed
         if abs(g - t) <= _TOLERANCE * t:
             t = g
@@ -160,35 +179,49 @@ def solve(
 
     # the prompt queue of a lane: all its ranks drain full budgets
     full = budget * dp
-    t_full = step(
-        ops, collectives, scalars, max((1.0 + others * decoding) / dp, 1.0), budget, max(1.0, budget / chunk),
-        1.0 + others * decoding + full, decode_ctx, ctx_prefill, ctx_chunk,
-    )[0]  # fmt: skip
+    beside = 0.0 if apart else 1.0 + others * decoding
+    rank = 0.0 if apart else max(beside / dp, 1.0)
+    chunks_rank = max(1.0, budget / chunk)
+    both = verify * beside + full
+    t_full = step(ops, collectives, d, rank, budget, chunks_rank, both, decode_ctx, ctx_prefill, ctx_chunk)[0]
+    if overlap:
+        t_full = _halved(
+            t_full, 0.0, ops, collectives, d, rank, budget, chunks_rank, both, decode_ctx, ctx_prefill, ctx_chunk
+        )[0]
     drain = tokens / full * t_full
     load = lane_rate * drain
     if load >= 1.0:
         return
     cv2 = max(tokens2 / (tokens * tokens) - 1.0, 0.0)
     queue = others * load / (1.0 - others * load) * (arrival_cv2 + cv2) / 2.0 * drain
-    mean2 = (1.0 - u) * t_decode**2 + u * t_mixed**2
+    mean2 = t_decode**2 + u * t_prompts**2 if apart else (1.0 - u) * t_decode**2 + u * t_mixed**2
     residual = mean2 / (2.0 * t)
 
     # own prefill by class, with whatever else shares the steps
     own = np.zeros(n_classes)
     own_mean = 0.0
-    beside = others * lane_rate * n_chunks * t * chunk
+    waiting = others * lane_rate * n_chunks * t * chunk  # prompt tokens of others that come per step
+    beside = 0.0 if apart else others * decoding
+    rank = max(beside / dp, 0.0)
+    loading = rate / dp * isl_mean * d[HOST_S]  # share of the time that a link to host memory is busy
+    if loading >= 1.0:
+        return
     for j in range(n_classes):
         chunks_j = max(1.0, computed[j] / budget)
         size = computed[j] / chunks_j
         for s in range(n_spans):
             ctx_prefill[s] = prefill_ctx[s, j]
             ctx_chunk[s] = _chunk_context(isl[j], computed[j], budget, spans[s])
-        total = min(size + beside, max(full, size))
-        mine = min(size + max(0.0, beside / dp), max(budget, size))
-        own[j] = chunks_j * step(
-            ops, collectives, scalars, max(others * decoding / dp, 0.0), mine, mine / size,
-            others * decoding + total, decode_ctx, ctx_prefill, ctx_chunk,
-        )[0]  # fmt: skip
+        total = min(size + waiting, max(full, size))
+        mine = min(size + max(0.0, waiting / dp), max(budget, size))
+        both = verify * beside + total
+        t_own = step(ops, collectives, d, rank, mine, mine / size, both, decode_ctx, ctx_prefill, ctx_chunk)[0]
+        if overlap:
+            t_own = _halved(
+                t_own, 0.0, ops, collectives, d, rank, mine, mine / size, both, decode_ctx, ctx_prefill, ctx_chunk
+            )[0]
+        own[j] = chunks_j * t_own
+        own[j] += isl[j] * d[HOST_S] / (1.0 - loading)
         own_mean += weight[j] * own[j]
 
     # a slot among those that fit: offered sequences against the limit
@@ -222,8 +255,8 @@ def solve(
     out[POWER_W] = busy * max(active, d[IDLE_W]) + (1.0 - busy) * d[IDLE_W]
 
     out[LATENCY + 5 * TTFT] = base + queue + slot
-    out[LATENCY + 5 * TPOT] = t
-    out[LATENCY + 5 * ITL] = t
+    out[LATENCY + 5 * TPOT] = t / per_step
+    out[LATENCY + 5 * ITL] = t / per_step
     out[LATENCY + 5 * E2E] = base + queue + slot + gaps * t
     p_wait = 1.0 - (1.0 - min(others * load, 1.0)) * (1.0 - p_slot)
     for q in range(4):
@@ -233,16 +266,46 @@ def solve(
             )
         if want[E2E, q + 1]:
             out[LATENCY + 5 * E2E + q + 1] = _latency_quantile(
-                QUANTILES[q], weight, own, osl, t, d[REQUEST_S] + 2.0 * residual * QUANTILES[q], p_wait, queue + slot
+                QUANTILES[q],
+                weight,
+                own,
+                osl,
+                t / per_step,
+                d[REQUEST_S] + 2.0 * residual * QUANTILES[q],
+                p_wait,
+                queue + slot,
             )
     if want[TPOT, 1] or want[TPOT, 2] or want[TPOT, 3] or want[TPOT, 4] or want[ITL, 1] or want[ITL, 2] or want[
         ITL, 3] or want[ITL, 4]:  # fmt: skip
         # one more sequence's effect on the step, for the swing of the batch around its mean
         more = max((1.0 + others * decoding + 1.0) / dp, 1.0)
-        nudged = step(ops, collectives, scalars, more, 0.0, 0.0, 2.0 + others * decoding, decode_ctx, none, none)[0]
+        both = verify * (2.0 + others * decoding)
+        nudged = step(ops, collectives, d, more, 0.0, 0.0, both, decode_ctx, none, none)[0]
+        if overlap:
+            nudged = _halved(nudged, 0.0, ops, collectives, d, more, 0.0, 0.0, both, decode_ctx, none, none)[0]
         per_sequence = max(nudged - t_decode, 0.0)
         swing = math.sqrt(decoding * burst) if others >= 1.0 else 0.0
-        _fill_tpot(out, weight, osl, t, t_decode, t_mixed, u, per_sequence, swing, limit - decoding, arrival_cv2)
+        _fill_tpot(
+            out, weight, osl, t, t_decode, t_mixed, u, per_sequence, swing, limit - decoding, arrival_cv2, per_step,
+            d[YIELD_VARIANCE], apart,
+        )  # fmt: skip
+
+
+@jit
+def _halved(
+    t: float, joules: float, ops: Floats, collectives: Floats, d: Floats, decode: float, prefill: float,
+    chunks: float, expert_tokens: float, ctx_decode: Floats, ctx_prefill: Floats, ctx_chunk: Floats,
+) -> tuple[float, float]:  # fmt: skip
+    """The quicker of a whole step and two halves that overlap: :mod:`drivetrain.serving.techniques.overlap`.
+
+    Called beside :func:`step`, not around it, so that the usual step stays inlined.
+    """
+    half, half_joules = step(ops, collectives, d, 0.5 * decode, 0.5 * prefill, 0.5 * chunks, 0.5 * expert_tokens,
+                             ctx_decode, ctx_prefill, ctx_chunk)  # fmt: skip
+    computing = step(ops, collectives[:0], d, 0.5 * decode, 0.5 * prefill, 0.5 * chunks, 0.5 * expert_tokens,
+                     ctx_decode, ctx_prefill, ctx_chunk)[0]  # fmt: skip
+    both = 2.0 * (half - d[OVERLAP] * min(computing, half - computing))
+    return (both, 2.0 * half_joules) if both < t else (t, joules)
 
 
 @jit
@@ -300,22 +363,47 @@ def _latency_quantile(
 @jit
 def _fill_tpot(
     out: Floats, weight: Floats, osl: Floats, t: float, t_decode: float, t_mixed: float, u: float,
-    per_sequence: float, swing: float, room: float, arrival_cv2: float,
+    per_sequence: float, swing: float, room: float, arrival_cv2: float, per_step: float, variance: float, apart: bool,
 ) -> None:  # fmt: skip
     """Percentiles of TPOT over requests and of ITL over gaps.
 
-    A request's mean over osl - 1 steps varies with how many of them carried prefill (binomial, widened by burstiness)
-    and with the batch it met, which stays correlated over a request's life (0.736 of the variance remains after
-    averaging a
-    process with exponential correlation over one correlation time). Normal, kept within the possible steps.
+    A request's mean over its steps varies with how many of them carried prefill (binomial, or Poisson where prompts run
+    apart; widened by burstiness) and with the batch it met, which stays correlated over a request's life (0.736 of the
+    variance remains after averaging a process with exponential correlation over one correlation time). Normal, kept
+    within the possible steps. With speculation a step yields ``per_step`` tokens of ``variance``: n tokens take a
+    number of steps whose variance is n variance / per_step^3. Tokens of one step arrive together, so that a share
+    1 - 1/per_step of the gaps are 0 and the others are steps.
     """
     inverse = 0.0
+    tokens_inverse = 0.0
     for j in range(weight.shape[0]):
-        inverse += weight[j] / max(osl[j] - 1.0, 1.0)
-    stalls = (t_mixed - t_decode) ** 2 * u * (1.0 - u) * inverse * max(arrival_cv2, 1.0)
+        inverse += weight[j] / max((osl[j] - 1.0) / per_step, 1.0)
+        tokens_inverse += weight[j] / max(osl[j] - 1.0, 1.0)
+    scatter = u if apart else u * (1.0 - u)
+    stalls = (t_mixed - t_decode) ** 2 * scatter * inverse * max(arrival_cv2, 1.0)
+    luck2 = t * t * variance / per_step**3 * tokens_inverse
     for q in range(4):
-        batch = per_sequence * min(_Z[q] * swing * 0.858, room)
-        stall = _Z[q] * math.sqrt(stalls)
-        out[LATENCY + 5 * TPOT + q + 1] = min(t + math.sqrt(batch**2 + stall**2), max(t_mixed, t) + batch)
-        base = t_mixed if QUANTILES[q] > 1.0 - u else t_decode
-        out[LATENCY + 5 * ITL + q + 1] = base + per_sequence * min(_Z[q] * swing, room)
+        batch = per_sequence * min(_Z[q] * swing * 0.858, room) / per_step
+        stall = _Z[q] * math.sqrt(stalls) / per_step
+        spread = math.sqrt(batch**2 + stall**2 + _Z[q] ** 2 * luck2)
+        out[LATENCY + 5 * TPOT + q + 1] = min(t / per_step + spread, max(t_mixed, t) + batch)
+        among = QUANTILES[q]  # the quantile among gaps between steps
+        z = _Z[q]
+        if per_step > 1.0:
+            among = 1.0 - (1.0 - QUANTILES[q]) * per_step
+            if among <= 0.0:
+                out[LATENCY + 5 * ITL + q + 1] = 0.0
+                continue
+            z = _normal_quantile(among)
+        base = t_mixed if among > 1.0 - u else t_decode
+        out[LATENCY + 5 * ITL + q + 1] = base + per_sequence * min(z * swing, room)
+
+
+@jit
+def _normal_quantile(p: float) -> float:
+    """Standard normal quantile for p of at least one half, 0 below: Hastings' rational approximation, within 0.0005."""
+    if p <= 0.5:
+        return 0.0
+    w = math.sqrt(-2.0 * math.log(1.0 - p))
+    top = 2.515517 + w * (0.802853 + w * 0.010328)
+    return float(w - top / (1.0 + w * (1.432788 + w * (0.189269 + w * 0.001308))))

@@ -22,13 +22,20 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """Request classes as arrays; ``computed`` is the input not found in a prefix cache (at least one token)."""
+    """Request classes as arrays; ``computed`` is the input not found in a prefix cache (at least one token).
+
+    ``kept`` is the share of a prompt whose cache stays for decoding. Where the prefix cache is finite, ``reusable`` is
+    the input an unlimited one would find, and ``host_frac`` the share of all input found in host memory.
+    """
 
     weight: Floats
     isl: Floats
     osl: Floats
     computed: Floats
     arrival_cv2: float
+    kept: float = 1.0
+    reusable: Floats | None = None
+    host_frac: float = 0.0
 
     @property
     def isl_mean(self) -> float:
@@ -56,7 +63,8 @@ def lengths_of(workload: Workload, prefix_hit_frac: float = 0.0) -> Lengths:
 
 def decode_context(lengths: Lengths, span: float = math.inf) -> float:
     """Mean cached tokens that one decoded token attends to, at most ``span`` back."""
-    area = integral_of_min(lengths.isl + lengths.osl, span) - integral_of_min(lengths.isl, span)
+    start = lengths.isl * lengths.kept
+    area = integral_of_min(start + lengths.osl, span) - integral_of_min(start, span)
     return float(lengths.weight @ area / (lengths.weight @ lengths.osl))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from drivetrain.serving.deployment import deploy
+from drivetrain.serving.deployment import on
 from drivetrain.serving.slo import Target
 from drivetrain.serving.steady import Prepared, max_rate, prepare
 
@@ -32,11 +32,11 @@ def marginals(prepared: Prepared, targets: tuple[Target, ...], capacity: float) 
     d = prepared.deployment
     found = []
     for resource, field in RESOURCES.items():
-        better = deploy(d.cut, d.hardware.scaled(**{field: 1 + STEP}), d.engine, d.efficiency, d.links)
+        better = on(d, d.hardware.scaled(**{field: 1 + STEP}))
         found.append((resource, better))
     lean = replace(d.efficiency, kernel_s=d.efficiency.kernel_s * (1 - STEP), step_s=d.efficiency.step_s * (1 - STEP),
                    sequence_s=d.efficiency.sequence_s * (1 - STEP))  # fmt: skip
-    found.append(("engine_overhead", deploy(d.cut, d.hardware, d.engine, lean, d.links)))
+    found.append(("engine_overhead", on(d, eff=lean)))
     cap = prepared.max_seqs if prepared.max_seqs < prepared.memory.fits else float("inf")
     gains = [
         Marginal(name, max_rate(prepare(better, prepared.lengths, prepared.budget, cap), targets) / capacity - 1.0)

@@ -33,7 +33,9 @@ def utilisation(prepared: Prepared, state: SteadyState) -> Utilisation:
     decode, mixed = steps(prepared, state)
     u = state.mixed_frac
     mean = (1.0 - u) * decode.seconds + u * mixed.seconds
-    parts = {part: (1.0 - u) * decode.parts[part] + u * mixed.parts[part] for part in PARTS}
+    speculation = prepared.deployment.cut.techniques.speculation
+    tokens = speculation.tokens_per_step if speculation else 1.0  # of one sequence in a step
+    parts = {part: ((1.0 - u) * decode.parts[part] + u * mixed.parts[part]) / tokens for part in PARTS}
     hardware, cut = prepared.deployment.hardware, prepared.deployment.cut
     bytes_moved = (1.0 - u) * decode.bytes_moved + u * mixed.bytes_moved
     flops = (1.0 - u) * decode.flops + u * mixed.flops

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.arch.layout import Layout, layout_problem
+from drivetrain.catalogue.hardware import Accelerator
 from drivetrain.catalogue.market import Engine
 from drivetrain.catalogue.model import Checkpoint, Model, MoE
 from drivetrain.cost import jit
@@ -34,7 +35,12 @@ from drivetrain.serving.deployment import (
     sequence_bytes,
 )
 from drivetrain.serving.lengths import Lengths
-from drivetrain.serving.slo import METRICS, STATISTICS, Target
+from drivetrain.serving.purchase import LOOSE, UNLIMITED, Limits, Packing, Part, Unit, claims, most_units, packing
+from drivetrain.serving.reuse import host_seconds, lengths_on
+from drivetrain.serving.slo import Target, limit_arrays
+from drivetrain.serving.startable import Starters
+from drivetrain.serving.techniques.active import OFF, Active
+from drivetrain.serving.techniques.power import clock_under
 
 Floats = NDArray[np.float64]
 
@@ -42,17 +48,35 @@ BUDGETS = (2048.0, 8192.0, 16384.0)
 SEQUENCE_LIMITS = (16.0, 64.0, 256.0)
 MAX_REPLICA_ACCELERATORS = 64
 _TP_LIMIT = 16
+_COUNTLESS = 2.0**40  # units where nothing limits them; keeps counts exact
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An accelerator one can have: its rates, what else of the server draws power, what it costs (NaN: unknown)."""
+    """An accelerator one can have: its rates, what else of the server draws power, what it costs (NaN: unknown).
+
+    ``host_w`` is the mean draw of its share of the host, ``host_nameplate_w`` what is provisioned for that share;
+    ``unit`` is what one buys, ``server`` the server that holds it (empty where none is known).
+    """
 
     hardware: Hardware
-    vendor: str
+    accelerator: Accelerator
     host_w: float
     usd_per_hour: float
     server_accelerators: int
+    unit: Unit = LOOSE
+    server: str = ""
+    host_nameplate_w: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """What is bought: the server or instance by name, or the accelerator."""
+        return self.unit.name or self.hardware.name
+
+    @property
+    def vendor(self) -> str:
+        """Who makes the accelerator."""
+        return self.accelerator.vendor
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +100,17 @@ class Job:
     memory: Memory
     budget: float
     max_seqs: float
+
+    @property
+    def part(self) -> Part:
+        """What one of its accelerators counts as against limits."""
+        o = self.offer
+        watts = self.deployment.hardware.tdp_w + o.host_nameplate_w
+        return Part(o.hardware.name, o.unit, o.server, o.server_accelerators, o.usd_per_hour, watts)
+
+    def packing(self, spares: int = 0) -> Packing:
+        """How its replicas fill what is bought."""
+        return packing(self.offer.unit, self.deployment.cut.layout.n_accelerators, spares)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,30 +168,51 @@ def candidates(
     budget: float | None = None,
     max_seqs: float | None = None,
     most: int = MAX_REPLICA_ACCELERATORS,
+    techniques: Active = OFF,
+    allow_unverified: bool = False,
 ) -> tuple[list[Job], tuple[float, Job] | None]:
     """Jobs for every combination that can run and fits; and, of those that do not fit, the one that misses by least.
 
-    ``budget`` and ``max_seqs`` fix the tokens and sequences of a step instead of trying several.
+    What can run is what the support matrix calls supported, with ``allow_unverified`` also what it does not know.
+    ``budget`` and ``max_seqs`` fix the tokens and sequences of a step instead of trying several. Where ``techniques``
+    leave nothing that runs, the last reason is raised.
     """
-    cuts: dict[tuple[str, Layout], tuple[Cut, SequenceBytes]] = {}
+    cuts: dict[tuple[str, Layout, float | None], tuple[Cut, SequenceBytes]] = {}
     jobs: list[Job] = []
     nearest: tuple[float, Job] | None = None
+    refused: LayoutError | UnsupportedError | None = None
+    whole = techniques.choice.chunked_prefill is False
+    starters = Starters(model, engines, kv_dtype, allow_unverified, techniques.choice)
     for offer in offers:
+        here = techniques.on(offer.hardware)
+        try:
+            clock_under(offer.hardware, here.choice.power_cap)
+        except UnsupportedError as error:
+            refused = error
+            continue
         choices = only_layouts or list(layouts(model, offer.hardware.topology.domain, most))
         for checkpoint in checkpoints:
             for layout in choices:
-                key = (checkpoint.name, layout)
-                if key not in cuts:
-                    piece = cut(model, checkpoint, layout, kv_dtype or checkpoint.kv_dtype)
-                    cuts[key] = (piece, sequence_bytes(piece, lengths))
-                piece, one = cuts[key]
-                for engine in engines:
-                    if not runs(engine, offer, checkpoint):
+                starting = starters.of(offer.accelerator, checkpoint, layout)
+                if not starting:
+                    continue
+                key = (checkpoint.name, layout, here.gain)
+                try:
+                    if key not in cuts:
+                        piece = cut(model, checkpoint, layout, kv_dtype or checkpoint.kv_dtype, here)
+                        cuts[key] = (piece, sequence_bytes(piece, lengths))
+                    piece, one = cuts[key]
+                except LayoutError as error:
+                    refused = error
+                    continue
+                for engine in starting:
+                    if here.choice.chunked_prefill and not engine.chunked_prefill:
+                        refused = UnsupportedError(f"{engine.name} cannot chunk prompts: leave chunked-prefill=on out.")
                         continue
                     eff = efficiency(engine.family, offer.hardware.generation)
                     sized = [
                         (b, memory(piece, offer.hardware, engine, eff, one, b))
-                        for b in ([budget] if budget else _budgets(engine, offer.hardware, lengths))
+                        for b in _budgets(engine, offer.hardware, lengths, budget, whole)
                     ]
                     fitting = [(b, m) for b, m in sized if m.fits >= 1]
                     try:
@@ -174,36 +230,45 @@ def candidates(
                             Job(offer, deployment, room, tokens, n)
                             for n in ([min(max_seqs, room.fits)] if max_seqs else _limits(engine, room, layout.dp))
                         ]
+    if not jobs and nearest is None and refused is not None:
+        raise refused
     return jobs, nearest
 
 
-def runs(engine: Engine, offer: Offer, checkpoint: Checkpoint) -> bool:
-    """Whether the engine supports the accelerator's vendor and the checkpoint's precision runs there."""
-    vendor_ok = not engine.vendors or offer.vendor.lower() in {v.lower() for v in engine.vendors}
-    dtype_ok = not engine.weight_dtypes or checkpoint.weight_dtype in engine.weight_dtypes
-    # four-bit activations need the units for it: there is no weight-only path for nvfp4 that engines ship
-    return vendor_ok and dtype_ok and (checkpoint.weight_dtype != "nvfp4" or "nvfp4" in offer.hardware.flops)
+def resized(jobs: Sequence[Job], lengths: Lengths, max_seqs: float | None = None) -> list[Job]:
+    """The deployments of ``jobs`` with memory and batch limits for other lengths; nothing is compiled again."""
+    sizes: dict[int, SequenceBytes] = {}
+    found: list[Job] = []
+    for job in {(id(job.offer), id(job.deployment), job.budget): job for job in jobs}.values():
+        d = job.deployment
+        one = sizes.get(id(d.cut)) or sizes.setdefault(id(d.cut), sequence_bytes(d.cut, lengths))
+        room = memory(d.cut, d.hardware, d.engine, d.efficiency, one, job.budget)
+        if room.fits >= 1:
+            limits = [min(max_seqs, room.fits)] if max_seqs else _limits(d.engine, room, d.cut.layout.dp)
+            found += [Job(job.offer, d, room, job.budget, n) for n in limits]
+    return found
 
 
 def search(jobs: Sequence[Job], traffic: Traffic, targets: Iterable[Target], *, pue: float, max_accelerators: float,
-           mean_energy: bool = False) -> Outcome:  # fmt: skip
-    """Evaluate all jobs under ``traffic``; rows that meet ``targets`` at the peak are marked."""
+           mean_energy: bool = False, limits: Limits = UNLIMITED) -> Outcome:  # fmt: skip
+    """Evaluate all jobs under ``traffic``; rows that meet ``targets`` at the peak are marked.
+
+    No row buys more than ``max_accelerators`` or ``limits`` allow.
+    """
     if not jobs:
         return Outcome((), np.empty((0, sw.N_COLUMNS)))
     if traffic.mean_rate <= 0 or traffic.peak_rate < traffic.mean_rate:
         raise BadInputError("traffic needs a positive mean rate and a peak rate that is no smaller.")
-    limits = np.full((4, 5), np.inf)
-    want = np.zeros((4, 5), dtype=np.bool_)
-    for target in targets:
-        at = METRICS.index(target.metric), STATISTICS.index(target.statistic)
-        limits[at], want[at] = target.limit_s, True
+    latencies, want = limit_arrays(targets)
     jit.ready()
-    packed = _pack(jobs, traffic.lengths)
+    met = lengths_met(jobs, traffic.lengths)
+    packed = pack(jobs, met)
     rows = np.empty((len(jobs) * sw.ROWS_PER_JOB, sw.N_COLUMNS))
     n = traffic.lengths
+    within = replace(limits, accelerators=min(limits.accelerators, float(max_accelerators)))
     count = sw.sweep(
-        *packed, n.weight, n.isl, n.osl, n.computed, n.arrival_cv2, _job_rows(jobs), traffic.peak_rate,
-        traffic.mean_rate, limits, want, pue, float(max_accelerators), mean_energy, rows,
+        *packed, n.weight, n.isl, n.osl, n.arrival_cv2, job_rows(jobs, within, met), traffic.peak_rate,
+        traffic.mean_rate, latencies, want, pue, mean_energy, rows,
     )  # fmt: skip
     return Outcome(tuple(jobs), rows[:count])
 
@@ -221,11 +286,16 @@ def pareto(rows: Floats) -> list[int]:
     return front
 
 
-def _budgets(engine: Engine, hardware: Hardware, lengths: Lengths) -> list[float]:
-    own = float(engine.limits_on(hardware.name, hardware.memory_bytes)[0])
-    if not engine.chunked_prefill:  # a prompt is prefilled whole
-        return [max(own, float(lengths.computed.max()))]
-    return sorted({own, *BUDGETS})
+def _budgets(engine: Engine, hardware: Hardware, lengths: Lengths, fixed: float | None, whole: bool) -> list[float]:
+    own = fixed or float(engine.limits_on(hardware.name, hardware.memory_bytes)[0])
+    if whole or not (fixed or engine.chunked_prefill):
+        return [whole_prompts(own, lengths)]
+    return [own] if fixed else sorted({own, *BUDGETS})
+
+
+def whole_prompts(budget: float, lengths: Lengths) -> float:
+    """The token budget with which every prompt is prefilled whole."""
+    return max(budget, float(lengths.computed.max()))
 
 
 def _limits(engine: Engine, room: Memory, dp: int) -> list[float]:
@@ -234,37 +304,56 @@ def _limits(engine: Engine, room: Memory, dp: int) -> list[float]:
     return [*(n for n in SEQUENCE_LIMITS if n < 0.8 * most), most]
 
 
-def _pack(jobs: Sequence[Job], lengths: Lengths) -> tuple[Floats | NDArray[np.int64], ...]:
-    """Concatenate the distinct deployments' coefficients and contexts."""
+def lengths_met(jobs: Iterable[Job], lengths: Lengths) -> dict[int, Lengths]:
+    """``lengths`` as each deployment meets them, by its id."""
+    return {id(d): lengths_on(d, lengths) for d in {id(job.deployment): job.deployment for job in jobs}.values()}
+
+
+def pack(jobs: Sequence[Job], met: dict[int, Lengths]) -> tuple[Floats | NDArray[np.int64], ...]:
+    """Concatenate the distinct deployments' coefficients, contexts and prompts as each of them meets the workload."""
     deployments = list({id(job.deployment): job.deployment for job in jobs}.values())
-    by_spans: dict[tuple[float, ...], int] = {}
+    said = {id(n): (n.kept, n.computed.tobytes()) for n in met.values()}
+    views: dict[tuple[tuple[float, ...], tuple[float, bytes]], tuple[int, Lengths]] = {}
+    context_of = []
     for d in deployments:
-        by_spans.setdefault(d.coefficients.spans, len(by_spans))
-    width = max(len(s) for s in by_spans)
-    n_classes = len(lengths.isl)
-    spans, decode, prefill = (np.zeros((len(by_spans), width)), np.zeros((len(by_spans), width)),
-                              np.zeros((len(by_spans), width, n_classes)))  # fmt: skip
-    for key, i in by_spans.items():
+        lengths = met[id(d)]
+        view = views.setdefault((d.coefficients.spans, said[id(lengths)]), (len(views), lengths))
+        context_of.append(view[0])
+    width = max(len(s) for s, _ in views)
+    n_classes = len(met[id(deployments[0])].isl)
+    spans, decode, prefill = (np.zeros((len(views), width)), np.zeros((len(views), width)),
+                              np.zeros((len(views), width, n_classes)))  # fmt: skip
+    computed = np.zeros((len(views), n_classes))
+    for (key, _), (i, lengths) in views.items():
         c = contexts(key, lengths)
         spans[i, : len(key)], decode[i, : len(key)], prefill[i, : len(key)] = c.spans, c.decode, c.prefill
+        computed[i] = lengths.computed
     return (
         np.concatenate([d.coefficients.ops for d in deployments]),
         np.concatenate([d.coefficients.collectives for d in deployments]),
         np.cumsum([0, *(len(d.coefficients.ops) for d in deployments)]).astype(np.int64),
         np.cumsum([0, *(len(d.coefficients.collectives) for d in deployments)]).astype(np.int64),
-        np.array([by_spans[d.coefficients.spans] for d in deployments], dtype=np.int64),
-        spans, decode, prefill,
+        np.array(context_of, dtype=np.int64),
+        spans, decode, prefill, computed,
     )  # fmt: skip
 
 
-def _job_rows(jobs: Sequence[Job]) -> Floats:
+def job_rows(jobs: Sequence[Job], limits: Limits, met: dict[int, Lengths]) -> Floats:
+    """One row of scalars for each job, as the sweep reads them."""
     index: dict[int, int] = {}
+    bought: dict[tuple[int, int, float], tuple[float, ...]] = {}
     rows = np.empty((len(jobs), sw.N_JOB))
     for i, job in enumerate(jobs):
         d = job.deployment
-        rows[i, : sw.DEPLOYMENT] = scalars(d, job.budget, job.max_seqs)
+        rows[i, : sw.DEPLOYMENT] = scalars(d, job.budget, job.max_seqs, host_seconds(d, met[id(d)]))
         rows[i, sw.DEPLOYMENT] = index.setdefault(id(d), len(index))
         rows[i, sw.PER_REPLICA] = d.cut.layout.n_accelerators
         rows[i, sw.USD_HOUR] = job.offer.usd_per_hour
         rows[i, sw.HOST_W] = job.offer.host_w
+        key = (id(job.offer), d.cut.layout.n_accelerators, d.hardware.tdp_w)
+        if key not in bought:
+            p = job.packing(limits.spares)
+            most = p.replicas(min(most_units(claims(job.part, p.unit, limits)), _COUNTLESS))
+            bought[key] = (p.unit, p.replicas_per_unit, p.units_per_replica, p.spare_units, most)
+        rows[i, sw.UNIT : sw.MOST + 1] = bought[key]
     return rows

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from drivetrain import units
 from drivetrain.errors import BadInputError
@@ -25,6 +29,16 @@ class Target:
     def name(self) -> str:
         """As the user spells it: ``ttft_p95``."""
         return f"{self.metric}_{self.statistic}"
+
+
+def limit_arrays(targets: Iterable[Target]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Targets for compiled code: limits in seconds by metric and statistic (inf: none), and which are wanted."""
+    limits = np.full((len(METRICS), len(STATISTICS)), np.inf)
+    wanted = np.zeros(limits.shape, dtype=np.bool_)
+    for target in targets:
+        at = METRICS.index(target.metric), STATISTICS.index(target.statistic)
+        limits[at], wanted[at] = target.limit_s, True
+    return limits, wanted
 
 
 def parse_slo(text: str) -> tuple[Target, ...]:

@@ -22,7 +22,9 @@ from drivetrain.serving.deployment import (
     sequence_bytes,
 )
 from drivetrain.serving.lengths import Lengths, decode_context, prefill_context
+from drivetrain.serving.reuse import host_seconds, lengths_on
 from drivetrain.serving.slo import METRICS, STATISTICS, Target
+from drivetrain.serving.techniques.overlap import half, hidden_frac, one_after_another, overlapped
 
 Floats = NDArray[np.float64]
 _ALL = np.ones((4, 5), dtype=np.bool_)
@@ -45,6 +47,7 @@ class Latency:
 class SteadyState:
     """One replica at one load. Rates are per replica; ``power_w`` is the mean draw of one accelerator.
 
+    ``mixed_frac`` is the share of steps with prompts; where prompts run in steps of their own, those per decode step.
     ``others`` is the share of the load that a request sees besides itself: 1 for a stream, (C-1)/C in a loop of C.
     """
 
@@ -86,18 +89,23 @@ class Prepared:
 def prepare(deployment: Deployment, lengths: Lengths, budget: float, max_seqs: float = np.inf) -> Prepared:
     """Size the memory and reduce the workload for ``deployment``; ``max_seqs`` caps what memory would allow."""
     jit.ready()
+    lengths = lengths_on(deployment, lengths)
     one = sequence_bytes(deployment.cut, lengths)
     room = memory(deployment.cut, deployment.hardware, deployment.engine, deployment.efficiency, one, budget)
     limit = min(max_seqs, room.fits)
     return Prepared(
         deployment, lengths, budget, limit, room,
-        contexts(deployment.coefficients.spans, lengths), scalars(deployment, budget, limit),
+        contexts(deployment.coefficients.spans, lengths),
+        scalars(deployment, budget, limit, host_seconds(deployment, lengths)),
     )  # fmt: skip
 
 
-def at_rate(prepared: Prepared, rate: float) -> SteadyState:
-    """Open stream: ``rate`` requests/s arrive at the replica, with the workload's burstiness."""
-    return _state(_solve(prepared, rate, prepared.lengths.arrival_cv2, 1.0), 1.0)
+def at_rate(prepared: Prepared, rate: float, others: float = 1.0) -> SteadyState:
+    """Open stream: ``rate`` requests/s arrive at the replica, with the workload's burstiness.
+
+    ``others`` below 1 makes the stream part of a loop: the share of the load that a request sees besides itself.
+    """
+    return _state(_solve(prepared, rate, prepared.lengths.arrival_cv2, others), others)
 
 
 def at_concurrency(prepared: Prepared, concurrency: float) -> SteadyState:
@@ -193,7 +201,10 @@ def worst_violation(out: Floats, targets: tuple[Target, ...]) -> float:
 
 
 def steps(prepared: Prepared, state: SteadyState) -> tuple[StepTime, StepTime]:
-    """The decode-only and the mixed step of ``state``, operator by operator (one lane, one rank)."""
+    """The decode-only and the mixed step of ``state``, operator by operator (one lane, one rank).
+
+    Where prompts run in steps of their own, the second is such a step after a decode step.
+    """
     d, layout = prepared.deployment, prepared.deployment.cut.layout
     seen = 1.0 + state.others * state.decoding / layout.pp
     decode = max(seen / layout.dp, 1.0)
@@ -213,13 +224,26 @@ def steps(prepared: Prepared, state: SteadyState) -> tuple[StepTime, StepTime]:
             float(share @ np.minimum(chunk_context, span + size)),
         )
 
-    plain = Step(decode=decode, expert_tokens=seen, within=within)
-    mixed = Step(decode=decode, prefill=per_rank, chunks=per_rank / chunk, expert_tokens=seen + state.prefill_tokens,
-                 within=within)  # fmt: skip
-    return (
-        step_time(d.cut.ops, plain, d.hardware, layout, d.efficiency, d.links),
-        step_time(d.cut.ops, mixed, d.hardware, layout, d.efficiency, d.links),
-    )
+    verified = d.cut.techniques.verified
+    apart = prepared.scalars[kernel.APART] > 0.0
+    plain = Step(decode=decode, expert_tokens=verified * seen, within=within)
+    mixed = Step(
+        decode=0.0 if apart else decode, prefill=per_rank, chunks=per_rank / chunk, within=within,
+        expert_tokens=(0.0 if apart else verified * seen) + state.prefill_tokens,
+    )  # fmt: skip
+    decoding, prompts = _step_time(d, plain), _step_time(d, mixed)
+    return decoding, one_after_another(decoding, prompts) if apart else prompts
+
+
+def _step_time(d: Deployment, step: Step) -> StepTime:
+    """A step of ``d`` operator by operator, as two overlapping halves where that is chosen and quicker."""
+    layout = d.cut.layout
+    whole = step_time(d.cut.ops, step, d.hardware, layout, d.efficiency, d.links)
+    hidden = hidden_frac(d.cut.techniques.choice, layout)
+    if hidden == 0.0:
+        return whole
+    halved = step_time(d.cut.ops, half(step), d.hardware, layout, d.efficiency, d.links)
+    return overlapped(whole, halved, hidden)
 
 
 def _solve(p: Prepared, rate: float, arrival_cv2: float, others: float) -> Floats:

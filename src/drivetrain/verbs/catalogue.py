@@ -11,11 +11,13 @@ from drivetrain.catalogue import loader
 from drivetrain.catalogue.check import check, facts_of
 from drivetrain.catalogue.fact import Fact
 from drivetrain.catalogue.model import Model
+from drivetrain.catalogue.support_rules import QUESTIONS
 from drivetrain.errors import BadInputError, UnknownNameError
 from drivetrain.registry import suggest
 
 Row = dict[str, Any]
 _COUNT_TOLERANCE = 0.01
+_HOME = "us"  # where price lists are most complete
 
 
 def list_entries(kind: str) -> list[Row]:
@@ -39,6 +41,8 @@ def show_entry(name: str, kind: str | None = None, *, sources: bool = False) -> 
     row: Row = {"entry": loader.KINDS[found_kind][0]} | _plain(record)
     if found_kind == "models":
         row |= {"counted": _counted(record)}
+    if found_kind == "quality":
+        row |= _quality(record)
     doubtful = [key for key, fact in facts_of(record).items() if fact.unverified]
     if doubtful:
         row["unverified"] = doubtful
@@ -244,6 +248,44 @@ def _region(record: Any) -> Row:  # noqa: ANN401
     }
 
 
+def _instance(record: Any) -> Row:  # noqa: ANN401
+    return {
+        "provider": record.provider,
+        "accelerator": record.accelerator,
+        "n_accelerators": record.n_accelerators,
+        "size": record.size,
+        "nic_bytes_per_s": record.nic_bytes_per_s,
+        "on_demand_usd": _usd_per_hour(record, "on demand"),
+        "reserved_usd": _usd_per_hour(record, "3-year reserved"),
+        "spot_usd": _usd_per_hour(record, "spot"),
+    }
+
+
+def _usd_per_hour(record: Any, terms: str) -> float | None:  # noqa: ANN401
+    """Return the price of an instance-hour in the default region, or where it is cheapest."""
+    home = record.usd_per_hour(terms, _HOME)
+    usd = [price.usd.value for price in record.prices if price.terms == terms]
+    return home.value if home else min(usd, default=None)
+
+
+def _support(record: Any) -> Row:  # noqa: ANN401
+    count = {q: sum(rule.question == q for rule in record.rules) for q in QUESTIONS}
+    return {"engines": record.title, "releases": f"{record.releases[0]} to {record.releases[-1]}"} | count
+
+
+def _quality(record: Any) -> Row:  # noqa: ANN401
+    return {
+        "technique": record.technique,
+        "model": record.model or record.checkpoint,
+        "benchmark": record.benchmark,
+        "before": record.before,
+        "after": record.after,
+        "recovery": record.recovery,
+        "source": record.evidence.source,
+        "unverified": record.evidence.unverified,
+    }
+
+
 def _named(record: Any) -> Row:  # noqa: ANN401
     return {"aliases": " ".join(getattr(record, "aliases", ()))}
 
@@ -257,4 +299,7 @@ _COLUMNS: dict[str, Callable[[Any], Row]] = {
     "workloads": _workload,
     "prices": _price,
     "regions": _region,
+    "instances": _instance,
+    "support": _support,
+    "quality": _quality,
 }

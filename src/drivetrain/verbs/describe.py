@@ -7,11 +7,16 @@ from dataclasses import asdict
 from typing import Any
 
 from drivetrain.arch.params import count
-from drivetrain.econ.tokens import carbon_g, usd_per_million, wall_power_w
+from drivetrain.econ.tokens import carbon_g, usd_per_million
+from drivetrain.serving.deployment import Deployment
 from drivetrain.serving.report import kv_occupancy, memory_bytes, utilisation
 from drivetrain.serving.search import Offer
+from drivetrain.serving.startable import features_of, support
 from drivetrain.serving.steady import Prepared, SteadyState, at_rate
+from drivetrain.verbs.bought import bought_fields, buy, wall_w
+from drivetrain.verbs.kept import changes_of, quality_fields
 from drivetrain.verbs.resolve import Resolved
+from drivetrain.verbs.technique_notes import technique_fields
 
 
 def describe(
@@ -30,21 +35,23 @@ def describe(
     """
     d = prepared.deployment
     cut = d.cut
-    n = replicas * cut.layout.n_accelerators
+    bought = buy(offer, d.hardware, cut.layout.n_accelerators, int(replicas), resolved.limits.spares)
     osl = resolved.lengths.osl_mean
     mean = at_rate(prepared, mean_rate / replicas) if mean_rate / replicas < state.rate * 0.999 else state
-    power = wall_power_w(n, mean.power_w if mean.stable else state.power_w, offer.host_w, resolved.pue)
-    usd = n * offer.usd_per_hour
+    power = wall_w(bought, d.hardware, offer, mean.power_w if mean.stable else state.power_w, resolved.pue)
+    usd = bought.usd_per_hour
     used = utilisation(prepared, state)
     full_load = usd_per_million(usd, capacity * replicas * osl) if capacity > 0 else math.nan
-    price = resolved.prices.get(offer.hardware.name)
+    price = resolved.prices.get(offer.name)
     fields: dict[str, Any] = {
         "accelerator": offer.hardware.name,
-        "n_accelerators": int(n),
+        "n_accelerators": bought.n_accelerators,
+        **bought_fields(bought),
         "replicas": int(replicas),
         "layout": str(cut.layout),
         "accelerators_per_replica": cut.layout.n_accelerators,
         "engine": d.engine.name,
+        "model": cut.model.name,
         "checkpoint": cut.checkpoint.name,
         "weight_dtype": cut.checkpoint.weight_dtype,
         "kv_dtype": cut.kv_dtype,
@@ -77,14 +84,39 @@ def describe(
         "bottleneck": used.bottleneck,
         "breakdown_s": used.breakdown_s,
         "memory_bytes": memory_bytes(prepared, state),
+        "memory_limits_bytes": {
+            "engine": prepared.memory.capacity, "usable": prepared.memory.physical,
+            "physical": resolved.accelerators[offer.hardware.name].memory_bytes,
+        },
         "total_params": count(cut.model).total,
+        "techniques": technique_fields(cut.techniques),
+        **_quality(resolved, d),
         "tier": d.efficiency.tier,
+        "support": _support(d, offer),
     }  # fmt: skip
-    return {key: _finite(value) for key, value in fields.items()}
+    return {key: finite(value) for key, value in fields.items()}
 
 
-def _finite(value: Any) -> Any:  # noqa: ANN401 - JSON values
+def _quality(resolved: Resolved, d: Deployment) -> dict[str, Any]:
+    """What changes outputs against the model as shipped, and what that leaves of its benchmark scores."""
+    cut, asked = d.cut, resolved.model
+    stands_in = cut.model is not asked
+    changes = changes_of(cut.model.checkpoints[0], cut.checkpoint, cut.kv_dtype, cut.techniques.choice,
+                         f"sibling={cut.model.name}" if stands_in else "")  # fmt: skip
+    found = quality_fields(changes, asked, cut.model if stands_in else None)
+    return {"output_changes": list(changes), "quality_delta": found}
+
+
+def _support(d: Deployment, offer: Offer) -> dict[str, Any]:
+    """Whether it is known to start, with reasons and sources."""
+    needs = features_of(d.cut.layout, d.cut.techniques.choice)
+    answer = support(d.engine, offer.accelerator, d.cut.model, d.cut.checkpoint, d.cut.kv_dtype, needs)
+    return {"status": answer.status, "reasons": list(answer.reasons), "sources": list(answer.sources),
+            "notes": list(answer.notes)}  # fmt: skip
+
+
+def finite(value: Any) -> Any:  # noqa: ANN401 - JSON values
     """JSON knows no NaN or infinity: they become null."""
     if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
+        return {k: finite(v) for k, v in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -11,12 +11,15 @@ from drivetrain.scenario import ServeScenario, scenario_of
 from drivetrain.serving.marginal import STEP, marginals
 from drivetrain.serving.search import Traffic
 from drivetrain.serving.slo import parse_slo
-from drivetrain.units import number
-from drivetrain.verbs.levers import levers_of
-from drivetrain.verbs.ranking import Chosen, best_by_accelerator, closest, pareto_points, rank, unpriced
+from drivetrain.verbs.buying import buying
+from drivetrain.verbs.clash import explain
+from drivetrain.verbs.confidence import ranking_confidence
+from drivetrain.verbs.levers import Levers, levers_of
+from drivetrain.verbs.plan_disagg import divided, pools_of, undivided
+from drivetrain.verbs.ranking import Chosen, best_by_accelerator, best_by_offer, pareto_points, rank, unpriced
 from drivetrain.verbs.resolve import require_rate, resolve
 from drivetrain.verbs.space import search_space
-from drivetrain.verbs.verdict import miss_verdict, verdict, violations
+from drivetrain.verbs.verdict import mixed_verdict, verdict
 
 CATALOGUE_DATE = "2026.11"
 
@@ -25,7 +28,8 @@ def plan_serve(**choices: Any) -> dict[str, Any]:  # noqa: ANN401 - the fields o
     """Plan the serving of a model; keywords are the fields of :class:`~drivetrain.scenario.ServeScenario`.
 
     Returns the object of the contract: ``feasible``, ``verdict``, ``best``, ``by_accelerator``, ``pareto``,
-    ``levers``, ``marginals``, ``closest_miss``, ``unpriced``, ``n_evaluated``, ``elapsed_s``, ``assumptions``,
+    ``levers``, ``marginals``, ``closest_miss``, ``relaxations``, ``whole_servers``, ``by_instance``, ``by_region``,
+    ``mixed_fleet``, ``ranking_confidence``, ``unpriced``, ``n_evaluated``, ``elapsed_s``, ``assumptions``,
     ``sources``, ``meta``.
     """
     return plan(scenario_of(choices))
@@ -36,18 +40,18 @@ def plan(scenario: ServeScenario) -> dict[str, Any]:
     started = time.perf_counter()
     mean_rate = require_rate(scenario)
     targets = parse_slo(scenario.slo)
-    resolved = resolve(scenario)
+    pools = pools_of(scenario)
+    resolved = resolve(undivided(scenario, pools))
     peak = mean_rate * resolved.workload.peak_to_mean * (1.0 + scenario.headroom)
     traffic = Traffic(resolved.lengths, mean_rate, peak)
     outcome = search_space(resolved, traffic, targets)
     ranked = rank(outcome, scenario.objective)
     answer: dict[str, Any] = {"feasible": bool(ranked), "verdict": "", "best": None}
-    shown = ranked[0] if ranked else closest(outcome)
-    chosen = None if shown is None else Chosen(resolved, outcome, shown, traffic, targets)
-    levers: list[dict[str, Any]] = []
-    if ranked and chosen:
+    chosen = Chosen(resolved, outcome, ranked[0], traffic, targets) if ranked else None
+    levers = Levers()
+    if chosen:
         answer["best"] = chosen.fields
-        levers = levers_of(resolved, traffic, targets, chosen)
+        levers = levers_of(resolved, traffic, targets, chosen, scenario.levers)
         answer["verdict"] = verdict(scenario, chosen.fields)
     answer["offered_output_tokens_per_s"] = {
         "mean": mean_rate * resolved.lengths.osl_mean, "peak": peak * resolved.lengths.osl_mean,
@@ -56,31 +60,32 @@ def plan(scenario: ServeScenario) -> dict[str, Any]:
     answer["by_accelerator"] = [Chosen(resolved, outcome, row, traffic, targets).fields
                                 for row in best_by_accelerator(outcome, ranked)]  # fmt: skip
     answer["pareto"] = pareto_points(outcome)
-    answer["levers"] = levers
+    answer |= {"levers": levers.rows, "levers_not_available": levers.not_available, "levers_from": levers.base}
     answer["marginals"] = (
         [asdict(m) | {"step_frac": STEP} for m in marginals(chosen.prepared, targets, chosen.capacity)]
-        if ranked and chosen
+        if chosen
         else []
     )
-    answer["closest_miss"] = None
-    if not ranked and chosen is not None:
-        answer["closest_miss"] = chosen.fields | {"violates": violations(chosen.state, targets)}
-        answer["verdict"] = miss_verdict(answer["closest_miss"])
+    answer |= {"closest_miss": None, "relaxations": []}
     if chosen is None:
-        answer["verdict"] = (
-            f"Nothing takes {number(peak)} req/s within {number(scenario.max_accelerators)} accelerators. "
-            "Raise --max-accelerators, lower --rate or allow lighter weights (--weights any)."
-        )
+        answer |= explain(resolved, traffic, targets, outcome)
+    answer |= buying(resolved, traffic, targets, outcome, ranked, chosen)
+    if chosen is None and answer["mixed_fleet"]:
+        answer["verdict"] = mixed_verdict(answer["mixed_fleet"], answer["verdict"])
     answer["unpriced"] = [
         Chosen(resolved, outcome, row, traffic, targets).fields
-        for row in best_by_accelerator(outcome, unpriced(outcome))
+        for row in best_by_offer(outcome, unpriced(outcome))
         if row not in ranked[:1]
     ]
-    answer["n_evaluated"] = outcome.n_evaluated
+    answer["n_evaluated"] = outcome.n_evaluated + levers.n_evaluated
     answer["elapsed_s"] = time.perf_counter() - started
     answer["scenario"] = asdict(scenario)
     answer["assumptions"] = [asdict(a) for a in resolved.assumptions]
     answer["sources"] = list(resolved.sources)
+    if scenario.disaggregate != "off":
+        answer |= divided(answer, resolved, traffic, targets, outcome.jobs, pools)
+        answer["elapsed_s"] = time.perf_counter() - started
+    answer["ranking_confidence"] = ranking_confidence(answer["by_accelerator"], scenario.objective)
     answer["meta"] = {"version": __version__, "catalogue": CATALOGUE_DATE,
                       "run": scenario.fingerprint(__version__, CATALOGUE_DATE)}  # fmt: skip
     return answer

@@ -9,18 +9,23 @@ from typing import Any
 
 from drivetrain import __version__
 from drivetrain.arch.layout import check_layout
+from drivetrain.arch.pools import names_pools
 from drivetrain.cost.efficiency import collective_coefficients, efficiency
 from drivetrain.errors import BadInputError, DoesNotFitError, InfeasibleError, UnsupportedError
 from drivetrain.scenario import ServeScenario, scenario_of
 from drivetrain.serving.deployment import cut, deploy
 from drivetrain.serving.report import operator_rows, utilisation
-from drivetrain.serving.search import candidates, runs
+from drivetrain.serving.search import candidates, whole_prompts
 from drivetrain.serving.slo import parse_slo
 from drivetrain.serving.steady import Prepared, at_concurrency, at_rate, max_rate, prepare
 from drivetrain.units import number, show
 from drivetrain.verbs.describe import describe
+from drivetrain.verbs.moves import predicted, uncertainty_of
 from drivetrain.verbs.plan_serve import CATALOGUE_DATE
+from drivetrain.verbs.predict_disagg import predict_pools
+from drivetrain.verbs.ranges import price_ends, with_ranges
 from drivetrain.verbs.resolve import Resolved, resolve
+from drivetrain.verbs.runnable import startable_engine
 from drivetrain.verbs.space import smallest_first
 
 
@@ -38,6 +43,8 @@ def predict(scenario: ServeScenario, *, operators: bool = False) -> dict[str, An
     started = time.perf_counter()
     if (scenario.rate is None) == (scenario.concurrency is None):
         raise BadInputError("say how loaded the replica is: either --rate (requests per second) or --concurrency.")
+    if names_pools(scenario.layouts):
+        return _finished(*predict_pools(scenario, operators=operators), scenario, started)
     if len(scenario.accelerators) != 1 or len(scenario.layouts) != 1:
         raise BadInputError(
             "predict evaluates one configuration: give one --accelerator and one --layout (plan searches)."
@@ -66,6 +73,11 @@ def predict(scenario: ServeScenario, *, operators: bool = False) -> dict[str, An
     fields["requests_per_s"] = state.rate
     fields["max_rate_within_slo_per_s"] = capacity
     fields["largest_concurrency"] = int(prepared.max_seqs)
+    how_sure = uncertainty_of(prepared.deployment, resolved.lengths, state.in_system,
+                              supported=fields["support"]["status"] == "supported")  # fmt: skip
+    moves = predicted(prepared, state, targets, how_sure, price_ends(resolved.prices.get(offer.name)),
+                      closed=scenario.concurrency is not None)  # fmt: skip
+    fields = with_ranges(fields, how_sure, moves)
     if targets:
         fields["meets_slo"] = {t.name: getattr(state.latency(t.metric), t.statistic) <= t.limit_s for t in targets}
     if operators:
@@ -74,7 +86,13 @@ def predict(scenario: ServeScenario, *, operators: bool = False) -> dict[str, An
             "decode_step": operator_rows(used.decode),
             "mixed_step": operator_rows(used.mixed),
         }
+    return _finished(fields, resolved, scenario, started)
+
+
+def _finished(fields: dict[str, Any], resolved: Resolved, scenario: ServeScenario, started: float) -> dict[str, Any]:
+    """``fields`` with what every answer says about itself."""
     fields["elapsed_s"] = time.perf_counter() - started
+    fields["scenario"] = asdict(scenario)
     fields["assumptions"] = [asdict(a) for a in resolved.assumptions]
     fields["sources"] = list(resolved.sources)
     fields["meta"] = {"version": __version__, "catalogue": CATALOGUE_DATE,
@@ -84,24 +102,24 @@ def predict(scenario: ServeScenario, *, operators: bool = False) -> dict[str, An
 
 def _prepared(resolved: Resolved) -> tuple[Any, Prepared]:
     offer, layout, checkpoint = resolved.offers[0], resolved.layouts[0], resolved.checkpoints[0]
-    engines = [e for e in resolved.engines if runs(e, offer, checkpoint)]
-    if not engines:
-        raise UnsupportedError(
-            f"no engine of {', '.join(e.name for e in resolved.engines)} "
-            f"runs {checkpoint.weight_dtype} weights on {offer.hardware.name}."
-        )
-    engine = engines[0]
     check_layout(resolved.model, layout)
+    engine = startable_engine(resolved, offer, checkpoint, layout)
+    active = resolved.techniques.on(offer.hardware)
+    if active.choice.chunked_prefill and not engine.chunked_prefill:
+        raise UnsupportedError(f"{engine.name} cannot chunk prompts: leave chunked-prefill=on out.")
     eff = efficiency(engine.family, offer.hardware.generation)
-    piece = cut(resolved.model, checkpoint, layout, resolved.kv_dtype or checkpoint.kv_dtype)
+    piece = cut(resolved.model, checkpoint, layout, resolved.kv_dtype or checkpoint.kv_dtype, active)
     deployment = deploy(piece, offer.hardware, engine, eff, collective_coefficients(engine.family))
     own_budget, own_limit = engine.limits_on(offer.hardware.name, offer.hardware.memory_bytes)
     budget = resolved.scenario.max_batched_tokens or float(own_budget)
+    if active.choice.chunked_prefill is False:
+        budget = whole_prompts(budget, resolved.lengths)
     limit = resolved.scenario.max_num_seqs or float(own_limit * layout.dp or math.inf)
     prepared = prepare(deployment, resolved.lengths, budget, limit)
     room = prepared.memory
     if room.fits < 1:
-        fitting, _ = candidates(resolved.model, resolved.checkpoints, resolved.offers, engines, resolved.lengths)
+        fitting, _ = candidates(resolved.model, resolved.checkpoints, resolved.offers, (engine,), resolved.lengths,
+                                techniques=resolved.techniques, allow_unverified=True)  # fmt: skip
         smallest = min(fitting, key=smallest_first, default=None)
         advice = (
             f"Smallest that fits: {smallest.deployment.cut.layout}."

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.serving import sweep as sw
-from drivetrain.serving.search import Outcome, Traffic, pareto
+from drivetrain.serving.search import Offer, Outcome, Traffic, pareto
 from drivetrain.serving.slo import Target
 from drivetrain.serving.steady import Prepared, SteadyState, at_rate, max_rate, prepare
 from drivetrain.verbs.describe import describe
+from drivetrain.verbs.moves import Demand, planned, uncertainty_of
+from drivetrain.verbs.ranges import price_ends, with_ranges
 from drivetrain.verbs.resolve import Resolved
 
-_OBJECTIVE_COLUMN = {"cost": sw.USD_PER_HOUR, "energy": sw.JOULES_PER_TOKEN, "accelerators": sw.ACCELERATORS}
+_OBJECTIVE_COLUMN = {"cost": sw.USD_PER_HOUR, "energy": sw.JOULES_PER_TOKEN, "carbon": sw.JOULES_PER_TOKEN,
+                     "accelerators": sw.ACCELERATORS}  # fmt: skip
 _PARETO_POINTS = 24
 _PARETO_FLOOR = 0.01
 _AS_CLOSE = 1.1
@@ -31,10 +35,11 @@ class Chosen:
         values = outcome.rows[row]
         self.job = outcome.jobs[int(values[sw.JOB])]
         self.replicas = float(values[sw.REPLICAS])
+        self.spares = resolved.limits.spares
         self.prepared: Prepared = prepare(self.job.deployment, traffic.lengths, self.job.budget, self.job.max_seqs)
         self.state: SteadyState = at_rate(self.prepared, traffic.peak_rate / self.replicas)
         self.capacity = max_rate(self.prepared, targets)
-        self.fields = describe(
+        fields = describe(
             resolved,
             self.job.offer,
             self.prepared,
@@ -43,6 +48,15 @@ class Chosen:
             traffic.mean_rate,
             self.capacity,
         )
+        self.uncertainty = uncertainty_of(
+            self.prepared.deployment, traffic.lengths, self.state.in_system,
+            supported=fields["support"]["status"] == "supported",
+        )  # fmt: skip
+        self.moves = planned(
+            self.prepared, self.state, self.job.packing(self.spares), int(self.replicas), self.capacity,
+            Demand(traffic.peak_rate, targets), self.uncertainty, price_ends(resolved.prices.get(self.job.offer.name)),
+        )  # fmt: skip
+        self.fields = with_ranges(fields, self.uncertainty, self.moves)
 
 
 def rank(outcome: Outcome, objective: str) -> list[int]:
@@ -86,10 +100,21 @@ def closest(outcome: Outcome) -> int | None:
 
 def best_by_accelerator(outcome: Outcome, ranked: list[int]) -> list[int]:
     """The first of ``ranked`` on each accelerator."""
-    found: dict[str, int] = {}
-    for row in ranked:
-        found.setdefault(outcome.jobs[int(outcome.rows[row, sw.JOB])].offer.hardware.name, row)
-    return list(found.values())
+    return _first_of_each(outcome, ranked, lambda offer: offer.hardware.name)
+
+
+def best_by_offer(outcome: Outcome, ranked: list[int]) -> list[int]:
+    """The first of ``ranked`` on each thing that can be bought: accelerator, server or instance."""
+    return _first_of_each(outcome, ranked, lambda offer: offer.name)
+
+
+def _first_of_each(outcome: Outcome, ranked: list[int], key: Callable[[Offer], str]) -> list[int]:
+    if not ranked:
+        return []
+    numbers = {name: i for i, name in enumerate(dict.fromkeys(key(job.offer) for job in outcome.jobs))}
+    number_of = np.array([numbers[key(job.offer)] for job in outcome.jobs])
+    offers = number_of[outcome.rows[ranked, sw.JOB].astype(int)]
+    return [ranked[i] for i in np.sort(np.unique(offers, return_index=True)[1])]
 
 
 def pareto_points(outcome: Outcome) -> list[dict[str, Any]]:
@@ -115,6 +140,7 @@ def pareto_points(outcome: Outcome) -> list[dict[str, Any]]:
                 "tokens_per_s_per_user": 1.0 / float(values[sw.TPOT_MEAN]),
                 "ttft_mean_s": float(values[sw.TTFT_MEAN]),
                 "accelerator": job.offer.hardware.name,
+                "offer": job.offer.name,
                 "layout": str(cut.layout),
                 "engine": job.deployment.engine.name,
                 "weight_dtype": cut.checkpoint.weight_dtype,

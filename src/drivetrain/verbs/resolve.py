@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drivetrain.arch.layout import Layout, check_layout, parse_layout
 from drivetrain.catalogue import loader
 from drivetrain.catalogue.fact import Fact
-from drivetrain.catalogue.hardware import Accelerator, Server
+from drivetrain.catalogue.hardware import Accelerator
 from drivetrain.catalogue.market import Engine
 from drivetrain.catalogue.model import Checkpoint, Model
 from drivetrain.catalogue.read_workload import fixed
 from drivetrain.catalogue.workload import Workload
-from drivetrain.cost.hardware import hardware_of
-from drivetrain.econ.pricing import HourlyPrice, hourly_price
+from drivetrain.econ.pricing import HourlyPrice
 from drivetrain.errors import BadInputError
 from drivetrain.scenario import ServeScenario
 from drivetrain.serving.lengths import Lengths, lengths_of
+from drivetrain.serving.purchase import Limits
 from drivetrain.serving.search import Offer
+from drivetrain.serving.techniques.active import Active, activate
+from drivetrain.techniques import parse_techniques
+from drivetrain.verbs.assumption import Assumption
+from drivetrain.verbs.limits import check_limits, home_region, limits_of, purchase_assumptions
+from drivetrain.verbs.offers import Market, offers_of
+from drivetrain.verbs.technique_notes import technique_assumptions, unmodelled_inputs
 
 _MANY_USERS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Assumption:
-    """Something taken as given: what, its value, and where it comes from."""
-
-    what: str
-    value: object
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +43,8 @@ class Resolved:
     prices: dict[str, HourlyPrice]
     engines: tuple[Engine, ...]
     layouts: tuple[Layout, ...]
+    limits: Limits
+    techniques: Active
     pue: float
     carbon_g_per_kwh: float | None
     assumptions: tuple[Assumption, ...]
@@ -56,6 +55,7 @@ def resolve(scenario: ServeScenario) -> Resolved:
     """Look every name of ``scenario`` up; errors name what is unknown and what is close."""
     model: Model = loader.load("models", scenario.model)
     checkpoints = _checkpoints(model, scenario.weights)
+    techniques = activate(parse_techniques(scenario.techniques), model)
     workload = _workload(scenario)
     hit = workload.prefix_hit_frac if scenario.prefix_hit is None else scenario.prefix_hit
     lengths = lengths_of(workload, hit)
@@ -63,22 +63,15 @@ def resolve(scenario: ServeScenario) -> Resolved:
     layouts = tuple(parse_layout(text) for text in scenario.layouts)
     for layout in layouts:
         check_layout(model, layout)
-    region = loader.load("regions", scenario.region)
+    region = home_region(scenario)
     economics = loader.economics()
     accelerators = _accelerators(scenario.accelerators)
-    servers = _servers()
     host_load = economics["server_load_frac"].mid
-    prices = list(loader.load_all("prices").values())
+    prices = tuple(loader.load_all("prices").values())
     kwh = region.usd_per_kwh if region.usd_per_kwh is not None else economics["electricity_usd_per_kwh"].mid.value
-    priced: dict[str, HourlyPrice] = {}
-    offers = []
-    for accelerator in accelerators.values():
-        server = servers.get(accelerator.name)
-        host_w = server.host_w / server.n_accelerators if server else 0.0
-        price = hourly_price(accelerator.name, scenario.pricing, prices, economics, accelerator.tdp_w + host_w, kwh)
-        if price is not None:
-            priced[accelerator.name] = price
-        offers.append(_offer(accelerator, server, host_w * host_load.value, price))
+    offers, priced = offers_of(scenario, accelerators.values(), Market(prices, economics, kwh, region.name))
+    limits = limits_of(scenario)
+    check_limits(limits, offers, techniques.choice.power_cap)
     return Resolved(
         scenario=scenario,
         model=model,
@@ -86,15 +79,22 @@ def resolve(scenario: ServeScenario) -> Resolved:
         kv_dtype="" if scenario.kv == "shipped" else scenario.kv,
         workload=workload,
         lengths=lengths,
-        offers=tuple(offers),
+        offers=offers,
         accelerators=accelerators,
         prices=priced,
-        engines=_engines(scenario.engines),
+        engines=_engines(scenario.engines, scenario.memory_frac),
         layouts=layouts,
+        limits=limits,
+        techniques=techniques,
         pue=economics["pue"].mid.value,
         carbon_g_per_kwh=region.carbon_g_per_kwh,
-        assumptions=_assumptions(scenario, workload, hit, economics["pue"].mid, host_load),
-        sources=_sources(model, workload, accelerators, priced),
+        assumptions=(
+            *_assumptions(scenario, workload, hit, economics["pue"].mid, host_load),
+            *purchase_assumptions(scenario, limits, offers),
+            *technique_assumptions(techniques, workload, [offer.hardware for offer in offers], checkpoints),
+            *unmodelled_inputs(model),
+        ),
+        sources=_sources(model, workload, [o.hardware.name for o in offers if o.name in priced], accelerators, priced),
     )
 
 
@@ -139,31 +139,14 @@ def _accelerators(wanted: tuple[str, ...]) -> dict[str, Accelerator]:
     return {a.name: a for a in found}
 
 
-def _servers() -> dict[str, Server]:
-    """The first server that holds each accelerator, by name; racks and larger systems win over single cards."""
-    by_accelerator: dict[str, Server] = {}
-    for server in loader.load_all("servers").values():
-        known = by_accelerator.get(server.accelerator)
-        if known is None or server.n_accelerators > known.n_accelerators:
-            by_accelerator[server.accelerator] = server
-    return by_accelerator
+def _engines(wanted: tuple[str, ...], memory_frac: float | None = None) -> tuple[Engine, ...]:
+    """The engines named, or the newest of each family, with the share of memory they are told to manage."""
+    found = tuple(loader.load("engines", name) for name in wanted) if wanted else _newest_engines()
+    return found if memory_frac is None else tuple(replace(engine, memory_frac=memory_frac) for engine in found)
 
 
-def _offer(accelerator: Accelerator, server: Server | None, host_w: float, price: HourlyPrice | None) -> Offer:
-    nic, fabric = (server.nic_bytes_per_s, server.fabric) if server else (accelerator.scaleout_bytes_per_s, "")
-    return Offer(
-        hardware=hardware_of(accelerator, nic_bytes_per_s=nic, fabric=fabric),
-        vendor=accelerator.vendor,
-        host_w=host_w,
-        usd_per_hour=price.usd_per_hour if price else float("nan"),
-        server_accelerators=server.n_accelerators if server else 1,
-    )
-
-
-def _engines(wanted: tuple[str, ...]) -> tuple[Engine, ...]:
-    """The engines named, or the newest of each family that is built for many users at once."""
-    if wanted:
-        return tuple(loader.load("engines", name) for name in wanted)
+def _newest_engines() -> tuple[Engine, ...]:
+    """The newest of each family that is built for many users at once."""
     newest: dict[str, Engine] = {}
     for engine in loader.load_all("engines").values():
         if engine.max_num_seqs < _MANY_USERS:  # llama.cpp and its kind: by name only
@@ -206,11 +189,15 @@ def _assumptions(
 
 
 def _sources(
-    model: Model, workload: Workload, accelerators: dict[str, Accelerator], prices: dict[str, HourlyPrice]
+    model: Model,
+    workload: Workload,
+    names: list[str],
+    accelerators: dict[str, Accelerator],
+    prices: dict[str, HourlyPrice],
 ) -> tuple[str, ...]:
     """Titles of the sources that the answer may rest on, most specific first."""
     ids = [model.source, workload.source]
-    for name in prices if len(prices) < 4 else ():
+    for name in dict.fromkeys(names) if len(set(names)) < 4 else ():
         ids += [fact.source for fact in accelerators[name].facts.values()]
     known = loader.sources()
     texts = [f"{known[i].title} ({known[i].publisher}, {known[i].date})" if i in known else i for i in ids if i]

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 from drivetrain.arch.layout import Layout
 from drivetrain.catalogue.model import Checkpoint
-from drivetrain.errors import DoesNotFitError, UnsupportedError
+from drivetrain.errors import DoesNotFitError
 from drivetrain.scenario import ServeScenario
+from drivetrain.serving.purchase import Limits
 from drivetrain.serving.search import Job, Offer, Outcome, Traffic, candidates, search
 from drivetrain.serving.slo import Target
+from drivetrain.serving.techniques.active import Active
 from drivetrain.units import show
 from drivetrain.verbs.resolve import Resolved, resolve
+from drivetrain.verbs.runnable import nothing_starts
 
 
 def search_space(
@@ -23,8 +26,35 @@ def search_space(
     checkpoints: Sequence[Checkpoint] = (),
     only_layouts: Sequence[Layout] = (),
     kv_dtype: str | None = None,
+    limits: Limits | None = None,
+    techniques: Active | None = None,
 ) -> Outcome:
-    """Search the resolved space, or a part of it."""
+    """Search the resolved space, or a part of it, within its limits or those given."""
+    jobs = jobs_of(
+        resolved, offers=offers, checkpoints=checkpoints, only_layouts=only_layouts, kv_dtype=kv_dtype,
+        techniques=techniques,
+    )  # fmt: skip
+    return search(
+        jobs,
+        traffic,
+        targets,
+        pue=resolved.pue,
+        max_accelerators=(limits or resolved.limits).accelerators,
+        mean_energy=resolved.scenario.objective in ("energy", "carbon"),
+        limits=limits or resolved.limits,
+    )
+
+
+def jobs_of(
+    resolved: Resolved,
+    *,
+    offers: Sequence[Offer] = (),
+    checkpoints: Sequence[Checkpoint] = (),
+    only_layouts: Sequence[Layout] = (),
+    kv_dtype: str | None = None,
+    techniques: Active | None = None,
+) -> list[Job]:
+    """Every deployment of the resolved space, or of a part of it, that can run; errors say why none can."""
     jobs, nearest = candidates(
         resolved.model,
         checkpoints or resolved.checkpoints,
@@ -35,29 +65,20 @@ def search_space(
         only_layouts=only_layouts or resolved.layouts,
         budget=resolved.scenario.max_batched_tokens,
         max_seqs=resolved.scenario.max_num_seqs,
+        techniques=techniques or resolved.techniques,
+        allow_unverified=resolved.scenario.allow_unverified,
     )
-    if not jobs:
-        explain_nothing(resolved, nearest)
-    return search(
-        jobs,
-        traffic,
-        targets,
-        pue=resolved.pue,
-        max_accelerators=resolved.scenario.max_accelerators,
-        mean_energy=resolved.scenario.objective == "energy",
-    )
-
-
-def explain_nothing(resolved: Resolved, nearest: tuple[float, Job] | None) -> None:
-    """Say why no deployment can run at all."""
+    if jobs:
+        return jobs
     if nearest is None:
-        raise UnsupportedError(
-            f"no engine in the search runs {resolved.checkpoints[0].weight_dtype} weights on "
-            f"{', '.join(sorted(resolved.accelerators)[:5])}. Name other --accelerators, --engines or --weights."
-        )
-    short, job = nearest
+        raise nothing_starts(resolved, offers, checkpoints, only_layouts, kv_dtype)
+    raise _does_not_fit(resolved, *nearest)
+
+
+def _does_not_fit(resolved: Resolved, short: float, job: Job) -> DoesNotFitError:
+    """By how much the nearest deployment misses, and what does fit."""
     room, layout = job.memory, job.deployment.cut.layout
-    raise DoesNotFitError(
+    return DoesNotFitError(
         f"{resolved.model.name} does not fit: weights {show(room.weights, 'bytes')} + one sequence "
         f"{show(room.sequence_bytes, 'bytes')} + workspace {show(room.workspace + room.overhead, 'bytes')} > "
         f"{show(room.capacity, 'bytes')} usable per accelerator on {job.offer.hardware.name} at {layout} "

@@ -21,7 +21,7 @@ def run(*arguments):
     return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
 
 
-KINDS = ["accelerators", "servers", "fabrics", "engines", "prices", "grids"]
+KINDS = ["accelerators", "servers", "fabrics", "engines", "prices", "grids", "instances"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -61,9 +61,11 @@ def test_show_json_lists_every_value():
 
 
 def test_show_finds_every_kind():
-    found = {name: show_entry(name)["entry"] for name in ("h100", "dgx-h100", "ib-ndr", "vllm", "germany")}
+    found = {
+        name: show_entry(name)["entry"] for name in ("h100", "dgx-h100", "ib-ndr", "vllm", "germany", "p5.48xlarge")
+    }
     assert found == {"h100": "accelerator", "dgx-h100": "server", "ib-ndr": "fabric", "vllm": "engine",
-                     "germany": "region"}  # fmt: skip
+                     "germany": "region", "p5.48xlarge": "instance"}  # fmt: skip
     assert "server gb200-nvl72" in show_entry("gb200-nvl72")["see_also"]
 
 

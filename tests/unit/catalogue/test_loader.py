@@ -69,8 +69,8 @@ def test_unknown_kind_suggests():
 
 
 def test_kind_without_entries_says_so():
-    with pytest.raises(BadInputError, match="no instances in the catalogue yet"):
-        loader.load_all("instances")
+    with pytest.raises(BadInputError, match="no policies in the catalogue yet"):
+        loader.load_all("policies")
 
 
 def test_singular_and_synonyms():

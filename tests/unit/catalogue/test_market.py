@@ -14,8 +14,33 @@ def test_tco_rows_are_split_by_buyer():
 
 def test_rental_range():
     price = loader.load("prices", "h100-sxm-80gb-rental")
-    assert (price.usd_low.value, price.usd.value, price.usd_high.value) == (1.99, 2.95, 6.88)
+    assert (price.usd_low.value, price.usd.value, price.usd_high.value) == (1.99, 2.95, 12.29)
+    assert [other.value for other in price.usd_high.also] == [6.88]
     assert price.usd.seen == "2026-05"
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "usd"),
+    [("l4", 0.45), ("l40s", 0.99), ("rtx-pro-6000", 1.30), ("a100-sxm-80gb", 1.36), ("a100-sxm-40gb", 1.172),
+     ("tpu-v5e", 0.54), ("tpu-v5p", 1.89), ("tpu-v6e", 1.22), ("tpu-v7x", 5.40)],
+)  # fmt: skip
+def test_reserved_prices_let_parts_be_ranked_on_the_same_terms(accelerator, usd):
+    reserved = loader.load("prices", f"{accelerator}-rental-3-year-reserved")
+    assert reserved.usd.value == usd
+
+
+def test_reserving_for_years_never_costs_more_than_the_dearest_hour_on_demand():
+    prices = loader.load_all("prices")
+    for name, reserved in prices.items():
+        if reserved.kind == "rental" and reserved.terms == "3-year reserved":
+            hourly = prices.get(f"{reserved.accelerator}-rental")
+            if hourly:
+                assert reserved.usd.value <= (hourly.usd_high or hourly.usd).value, name
+
+
+def test_terms_nobody_could_confirm_are_marked():
+    for accelerator in ("a100-sxm-80gb", "a100-pcie-80gb", "h100-pcie-80gb", "rtx-pro-6000", "l40s"):
+        assert loader.load("prices", f"{accelerator}-rental-3-year-reserved").usd.unverified
 
 
 def test_placeholders_are_marked():

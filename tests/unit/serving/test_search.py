@@ -1,22 +1,14 @@
 """What the search offers: layouts, engines and batch limits."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drivetrain.arch.layout import Layout, layout_problem
-from drivetrain.catalogue.market import Engine
-from drivetrain.catalogue.model import Attention, Checkpoint, LayerGroup, Model, MoE
+from drivetrain.catalogue.model import Attention, LayerGroup, Model, MoE
 from drivetrain.serving import sweep as sw
-from drivetrain.serving.search import Offer, layouts, pareto, runs
+from drivetrain.serving.search import layouts, pareto
 from strategies import models
-
-ENGINE = Engine("e", (), "e", "1", "2026", True, 8192, 256, 0.9, 16, ("NVIDIA",), ("bf16", "fp8"), {})
-
-
-def offer(vendor):
-    return Offer(None, vendor, 100.0, 2.0, 8)
 
 
 @given(models(), st.sampled_from([2, 4, 8, 72]), st.sampled_from([1, 8, 64]))
@@ -44,14 +36,6 @@ def test_mixtures_are_offered_experts_over_ranks(model):
 @given(models(dense_only=True))
 def test_dense_models_are_not(model):
     assert all(layout.ep == layout.dp == 1 for layout in layouts(model, 8))
-
-
-@pytest.mark.parametrize(
-    ("vendor", "dtype", "can"),
-    [("nvidia", "bf16", True), ("NVIDIA", "fp8", True), ("amd", "bf16", False), ("nvidia", "nvfp4", False)],
-)
-def test_an_engine_runs_its_vendors_and_precisions(vendor, dtype, can):
-    assert runs(ENGINE, offer(vendor), Checkpoint("c", dtype, {})) is can
 
 
 def test_the_front_leaves_out_what_is_slower_and_dearer():

@@ -16,7 +16,7 @@ from drivetrain.catalogue.huggingface.blocks import Built
 from drivetrain.catalogue.huggingface.quantization import read_checkpoint
 from drivetrain.catalogue.huggingface.reader import Fields, open_config
 from drivetrain.catalogue.huggingface.registry import FAMILIES
-from drivetrain.catalogue.huggingface.unwrap import language_part
+from drivetrain.catalogue.huggingface.unwrap import language_part, other_inputs, refuse_embedders, refuse_scorers
 from drivetrain.catalogue.model import Attention, Checkpoint, Dense, LatentAttention, Model, MoE, Recurrent
 from drivetrain.errors import FileError, UnsupportedError
 from drivetrain.registry import slug
@@ -49,6 +49,7 @@ def import_config(path: str | Path) -> Model:
     """
     path = Path(path)
     raw, side, where = open_config(path)
+    refuse_embedders(path)
     return model_from_config(raw, where, identity(path), side)
 
 
@@ -56,6 +57,7 @@ def model_from_config(
     raw: dict[str, Any], where: str, identifier: str = "", quantization: dict[str, Any] | None = None
 ) -> Model:
     """The model that a parsed configuration describes; ``identifier`` is its ``owner/name`` where known."""
+    refuse_scorers(raw, where)
     fields, name = language_part(raw, where)
     built = _build(fields, name)
     _refuse_unread(fields, name)
@@ -86,6 +88,7 @@ def model_from_config(
         source=f"https://huggingface.co/{identifier}/blob/main/config.json" if "/" in identifier else "",
         notes=" ".join((*built.notes, *notes)),
         active_embeddings=built.active,
+        other_inputs=other_inputs(raw),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from drivetrain.catalogue.huggingface.reader import Fields
@@ -157,6 +158,45 @@ _BY_ARCHITECTURE = {
     "DeciLMForCausalLM": "nemotron-nas", "Grok1ForCausalLM": "grok-1", "Grok1ModelForCausalLM": "grok-1",
     "PhiForCausalLM": "phi", "Phi3ForCausalLM": "phi3", "GemmaForCausalLM": "gemma", "Gemma2ForCausalLM": "gemma2",
 }  # fmt: skip
+
+
+# Classes that score or embed a whole text on a decoder's layers, and the files that say so where the class does not.
+_SCORERS = re.compile(r"For\w*(Classification|Retrieval|Embedding|QuestionAnswering|MaskedLM|Score)|RewardModel|"
+                      r"ForReward|Embedding(s)?Model|Rerank|CrossEncoder|Col(BERT|Pali|Qwen)")  # fmt: skip
+_EMBEDDER_FILES = ("config_sentence_transformers.json", "modules.json")
+_TOWERS = {"image": re.compile(r"vision|visual|image|vit_"), "audio": re.compile(r"audio|speech")}
+
+
+def refuse_scorers(raw: Mapping[str, Any], where: str) -> None:
+    """Raise :class:`UnsupportedError` for embedding models, rerankers, classifiers and reward models."""
+    bare = {name.removesuffix("ForCausalLM") + "Model" for name in _BY_ARCHITECTURE if name.endswith("ForCausalLM")}
+    for name in _architectures(raw):
+        if _SCORERS.search(name) or name in bare or name == "Gemma3TextModel":
+            raise _scorer(f"{where}: architecture {name}")
+
+
+def refuse_embedders(path: Path) -> None:
+    """Raise :class:`UnsupportedError` where files beside a config.json say that its model embeds texts."""
+    folder = path if path.is_dir() else path.parent
+    beside = [name for name in _EMBEDDER_FILES if (folder / name).is_file()]
+    if beside and (path.is_dir() or path.name == "config.json"):
+        raise _scorer(f"{folder}: {beside[0]} says that this model")
+
+
+def _scorer(what: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{what} embeds or scores whole texts and writes none. Embedding models, rerankers, classifiers and reward "
+        "models are not modelled: there is no decoding to plan. Name a model that generates text."
+    )
+
+
+def other_inputs(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a model reads beside text, by the encoders that its configuration describes."""
+    _, inner, outer = _descend(raw)
+    described = [
+        key for key, value in {**outer, **inner}.items() if isinstance(value, Mapping) and value and key not in _INNER
+    ]
+    return tuple(kind for kind, named in _TOWERS.items() if any(named.search(key) for key in described))
 
 
 def language_part(raw: Mapping[str, Any], where: str) -> tuple[Fields, str]:

@@ -1,0 +1,1 @@
+"""Pictures as files, drawn with matplotlib: plans, predictions, comparisons."""
