@@ -127,7 +127,8 @@ def calibration_table() -> str:
     if not fit:
         lines.append("| `serving.toml` | not fitted yet: starting values from the literature | – |")
     for key, value in (fit or {}).items():
-        lines.append(_figure("serving.toml", key, value))
+        if isinstance(value, int | float):
+            lines.append(_figure("serving.toml", key, value))
     for section, table in [("base", raw["power"]["base"]), *raw["power"].get("generation", {}).items()]:
         lines += [_figure("power.toml", f"{section}: {key}", table[key]) for key in ("n", "mean_abs_models_left_out")]
     for key, value in raw["collectives"]["meta"].items():

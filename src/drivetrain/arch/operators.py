@@ -255,10 +255,13 @@ def _experts(model: Model, moe: MoE, checkpoint: Checkpoint, layout: Layout) -> 
         "routed experts", "experts", dtype,
         flops=vector(expert_tokens=2 * expert * top_k / ranks),
         weights=vector(hit=expert * bytes_per_weight(dtype) / layout.expert_slices),
-        activations=vector(expert_tokens=top_k * (2 * width + 3 * moe.intermediate / layout.expert_slices)
-                           * ACTIVATION_BYTES / layout.ep),
         experts_local=moe.n_experts / layout.ep, expert_share=top_k / moe.n_experts, kernels=EXPERT_KERNELS,
     )  # fmt: skip
+    # kernels of their own, that hide behind nothing: rows are gathered by expert (read, written), read and written by
+    # the products, and gathered back; their narrow parts are written and read around the activation
+    row = 5 * width + 2 * matrices * moe.intermediate / layout.expert_slices
+    yield Op("expert routing", "elementwise", expert_share=top_k / moe.n_experts,
+             activations=vector(expert_tokens=top_k * row * ACTIVATION_BYTES / layout.ep))  # fmt: skip
     if moe.shared_intermediate:
         elements = (3 if moe.shared_gated else 2) * model.hidden * moe.shared_intermediate / layout.tp
         yield _gemm("shared experts", checkpoint.dtype_of("shared_experts"), elements,

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import typer
 
 from drivetrain import __version__
+from drivetrain.cli.calibrate import calibrate_command
 from drivetrain.cli.catalogue import catalogue_app, list_command, show_command
 from drivetrain.cli.compare import compare_command
 from drivetrain.cli.import_model import import_command
@@ -33,6 +34,7 @@ app.add_typer(plan_app, name="plan")
 app.add_typer(predict_app, name="predict")
 app.command("compare")(compare_command)
 app.add_typer(validate_app, name="validate")
+app.command("calibrate")(calibrate_command)
 app.add_typer(catalogue_app, name="catalogue")
 app.command("list")(list_command)
 app.command("show")(show_command)

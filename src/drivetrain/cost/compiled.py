@@ -58,7 +58,7 @@ def compile_step(
         if op.kind == "collective":
             messages.append(_collective_row(op, hardware, layout, eff, links))
             continue
-        overhead += launch_s(op, eff, prefilling=False)
+        overhead += launch_s(op, hardware, eff, prefilling=False)
         span = math.inf if op.span is None else float(op.span)
         if span not in spans:
             spans.append(span)
@@ -79,7 +79,9 @@ def compile_step(
         overhead_s=overhead,
         sequence_s=eff.sequence_s,
         exposed=eff.exposed,
-        prefill_s=sum(eff.prefill_kernel_s * op.kernels for op in ops),
+        prefill_s=sum(
+            launch_s(op, hardware, eff, prefilling=True) - launch_s(op, hardware, eff, prefilling=False) for op in ops
+        ),
         request_s=eff.request_s,
     )
 

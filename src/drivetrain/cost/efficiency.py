@@ -8,11 +8,13 @@ most 1), so an accelerator or engine that was never measured still gets a sound 
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any, Literal
 
 from drivetrain.comms.collectives import Coefficients, coefficients_from
@@ -20,8 +22,13 @@ from drivetrain.errors import FileError
 
 SHARES = (
     "gemm_bandwidth", "cache_bandwidth", "other_bandwidth", "gemm_compute", "narrow_compute", "experts_compute",
-    "attention_compute", "scan_compute", "block_scaled",
+    "attention_compute", "scan_compute", "block_scaled", "block_bandwidth", "four_bit_compute",
+    "four_bit_bandwidth", "expanded_compute",
 )  # fmt: skip
+# No kernel measured keeps more of a datasheet rate than this, whatever factors multiply up to.
+CAPS = {"gemm_bandwidth": 0.95, "cache_bandwidth": 0.9, "gemm_compute": 0.88, "experts_compute": 0.85,
+        "attention_compute": 0.8}  # fmt: skip
+FOLDER_VARIABLE = "DRIVETRAIN_CALIBRATION"
 Tier = Literal["measured", "calibrated", "roofline", "assumed"]
 
 
@@ -66,6 +73,14 @@ class Efficiency:
     tile_tokens: float = 0.0
     experts_s: float = 0.0
     block_scaled: float = 1.0
+    four_bit_compute: float = 1.0
+    expanded_compute: float = 1.0
+    block_bandwidth: float = 1.0
+    four_bit_bandwidth: float = 1.0
+    prefill_experts_s: float = 0.0
+    expanded_s: float = 0.0
+    block_s: float = 0.0
+    frontend_s: float = 0.0
     tier: Tier = "roofline"
 
     def __post_init__(self) -> None:
@@ -79,6 +94,7 @@ class Efficiency:
             self.sequence_s,
             self.request_s,
             self.experts_s,
+            self.prefill_experts_s,
             self.network,
         )
         if not 0.0 <= self.exposed <= 1.0 or min(*overheads, self.tile_tokens) < 0:
@@ -90,20 +106,61 @@ IDEAL = Efficiency(1, 1, 1, 1, 1, 1, 1, 1, exposed=0, kernel_s=0, step_s=0, sequ
 """The datasheet itself: no overhead, perfect overlap. What nothing beats."""
 
 
-@cache
 def calibration(name: str) -> dict[str, Any]:
-    """One parsed file of ``cost/calibration``."""
-    text = resources.files("drivetrain.cost.calibration").joinpath(f"{name}.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+    """One parsed file of ``cost/calibration``, or of the folder named by DRIVETRAIN_CALIBRATION where it has one."""
+    return _calibration(name, os.environ.get(FOLDER_VARIABLE, ""))
 
 
 @cache
-def efficiency(engine_family: str, generation: str) -> Efficiency:
-    """Coefficients for an engine family on a hardware generation; the tier says how far they were measured."""
+def _calibration(name: str, folder: str) -> dict[str, Any]:
+    own = Path(folder, f"{name}.toml") if folder else None
+    if own is not None and not own.parent.is_dir():
+        raise FileError(f"{FOLDER_VARIABLE} names '{folder}', which is no folder.")
+    try:
+        if own is not None and own.is_file():
+            return tomllib.loads(own.read_text(encoding="utf-8"))
+        text = resources.files("drivetrain.cost.calibration").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+        return tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise FileError(f"cannot read the calibration {own}: {error}.") from None
+
+
+# What newer software of the same engine improves, and what it improves it by: [software] of the calibration.
+_OVERHEADS = ("kernel_s", "prefill_kernel_s", "step_s", "experts_s", "prefill_experts_s", "expanded_s", "block_s")
+_COMPUTE = ("gemm_compute", "experts_compute", "attention_compute")
+REFERENCE = 2026 + 0 / 12  # factors of software are 1 for a release of January 2026
+YEARS = (-0.75, 0.34)  # of releases measured, from the reference; beyond them nothing is carried on
+
+
+def software_years(released: str) -> float:
+    """Years from the reference to a release month, held within those measured; 0 where it is not known.
+
+    >>> software_years("2026-04"), software_years("2025-10"), software_years("")
+    (0.25, -0.25, 0.0)
+    """
+    if not released:
+        return 0.0
+    year, _, month = released.partition("-")
+    return min(max(int(year) + (int(month[:2] or 1) - 1) / 12 - REFERENCE, YEARS[0]), YEARS[1])
+
+
+def software_factors(per_year: Mapping[str, float], released: str) -> dict[str, float]:
+    """Factors of a release on overheads and compute shares: ``per_year ** years``."""
+    years = software_years(released)
+    overhead, compute = per_year.get("overhead_per_year", 1.0), per_year.get("compute_per_year", 1.0)
+    return dict.fromkeys(_OVERHEADS, overhead**years) | dict.fromkeys(_COMPUTE, compute**years)
+
+
+@cache
+def efficiency(engine_family: str, generation: str, released: str = "") -> Efficiency:
+    """Coefficients for an engine family, released in the month ``released``, on a hardware generation.
+
+    The tier says how far they were measured.
+    """
     raw, power = calibration("serving"), calibration("power")
     measured = generation in raw.get("generation", {})
     generation = generation if measured else calibration("lineage").get(generation, generation)
-    by_generation = raw.get("generation", {}).get(generation, {})
+    by_generation = raw.get("generation", {}).get(generation) or _from_kernels(raw, generation)
     by_engine = raw.get("engine", {}).get(engine_family, {})
     watts = power["base"] | power.get("generation", {}).get(generation, {})
     names = {field.name for field in fields(Efficiency)} - {"tier"}
@@ -112,7 +169,22 @@ def efficiency(engine_family: str, generation: str) -> Efficiency:
     if missing:
         raise FileError(f"calibration: {', '.join(sorted(missing))} missing.")
     fitted = measured and bool(by_generation.get("fitted")) and bool(by_engine.get("fitted"))
-    return scaled(values, by_generation, by_engine, tier="calibrated" if fitted else "roofline")
+    by_release = software_factors(raw.get("software", {}), released)
+    return scaled(values, by_generation, by_engine, by_release, tier="calibrated" if fitted else "roofline")
+
+
+def _from_kernels(raw: Mapping[str, Any], generation: str) -> dict[str, float]:
+    """Factors of a generation that was measured kernel by kernel only.
+
+    Those of the reference generation times the ratio of what kernels keep of the datasheet on both.
+    """
+    kernels = calibration("kernels")
+    reference, own = kernels["reference"], kernels["generation"].get(generation, {})
+    fitted = raw.get("generation", {}).get(reference, {})
+    known = kernels["generation"][reference]
+    return {
+        name: float(fitted.get(name, 1.0)) * own[name] / known[name] for name in known if name in own and name != "n"
+    }
 
 
 def scaled(values: Mapping[str, float], *factors: Mapping[str, Any], tier: Tier) -> Efficiency:
@@ -121,7 +193,7 @@ def scaled(values: Mapping[str, float], *factors: Mapping[str, Any], tier: Tier)
     for table in factors:
         for name in set(out) & set(table):
             out[name] *= float(table[name])
-    return Efficiency(**{n: min(v, 1.0) if n in SHARES else v for n, v in out.items()}, tier=tier)
+    return Efficiency(**{n: min(v, CAPS.get(n, 1.0)) if n in SHARES else v for n, v in out.items()}, tier=tier)
 
 
 @cache

@@ -37,6 +37,7 @@ from drivetrain.cost.efficiency import Efficiency
 from drivetrain.cost.hardware import Hardware
 
 Parts = dict[str, float]
+FOUR_BIT = ("nvfp4", "mxfp4")
 NARROW = ("fp8", "fp8_block", "mxfp8", "int8", "nvfp4", "mxfp4")
 PARTS = ("weights", "kv", "activations", "compute", "network", "overhead")
 
@@ -82,7 +83,10 @@ def step_time(
 ) -> StepTime:
     """Time one step operator by operator. ``layout`` sets the sizes of communication groups."""
     prefilling = step.chunks > 0
-    timed = [_time(op, features(op, step), hardware, layout, eff, links, launch_s(op, eff, prefilling)) for op in ops]
+    timed = [
+        _time(op, features(op, step), hardware, layout, eff, links, launch_s(op, hardware, eff, prefilling))
+        for op in ops
+    ]
     overhead = eff.step_s + eff.sequence_s * (step.decode + step.chunks)
     timed.append(OpTime("engine overhead", "overhead", overhead, 0.0, 0.0, 0.0, "overhead", {"overhead": overhead}))
     parts = {part: sum(t.parts.get(part, 0.0) for t in timed) for part in PARTS}
@@ -128,9 +132,12 @@ def rates(op: Op, hardware: Hardware, eff: Efficiency) -> tuple[float, float, fl
         dtype = hardware.compute_dtype(op.dtype)
         share = eff.gemm_compute if op.kind == "gemm" else eff.experts_compute
         share *= eff.narrow_compute if dtype in NARROW else 1.0
+        share *= eff.four_bit_compute if dtype in FOUR_BIT else 1.0
+        share *= eff.expanded_compute if expanded(op, hardware) else 1.0
+        share *= eff.block_scaled if op.dtype == "fp8_block" else 1.0
         bandwidth = eff.gemm_bandwidth
-        if op.dtype == "fp8_block":
-            share, bandwidth = share * eff.block_scaled, bandwidth * eff.block_scaled
+        bandwidth *= eff.block_bandwidth if op.dtype == "fp8_block" else 1.0
+        bandwidth *= eff.four_bit_bandwidth if op.dtype == "nvfp4" else 1.0
     else:
         dtype = hardware.compute_dtype("bf16")
         share = eff.attention_compute if op.kind == "attention" else eff.scan_compute
@@ -142,6 +149,12 @@ def rates(op: Op, hardware: Hardware, eff: Efficiency) -> tuple[float, float, fl
         eff.compute_power * hardware.tdp_w / peak,
         eff.memory_power * hardware.tdp_w / hardware.hbm_bytes_per_s,
     )
+
+
+def expanded(op: Op, hardware: Hardware) -> bool:
+    """Whether weights are expanded to 16 bit on the way in, for want of units that multiply them as they are."""
+    narrow = bytes_per_weight(op.dtype) < bytes_per_weight("bf16")
+    return narrow and hardware.compute_dtype(op.dtype) not in NARROW
 
 
 def collective_time(op: Op, hardware: Hardware, layout: Layout, links: Coefficients) -> CollectiveTime:
@@ -175,11 +188,14 @@ def issued_flops(op: Op, eff: Efficiency) -> Vector:
     return tuple(flops)  # type: ignore[return-value]
 
 
-def launch_s(op: Op, eff: Efficiency, prefilling: bool) -> float:
+def launch_s(op: Op, hardware: Hardware, eff: Efficiency, prefilling: bool) -> float:
     """Seconds that launching ``op`` adds to a step, whatever its size."""
     per_kernel = eff.kernel_s + (eff.prefill_kernel_s if prefilling else 0.0)
     layers = op.kernels / EXPERT_KERNELS if op.kind == "experts" else 0.0
-    return per_kernel * op.kernels + eff.experts_s * layers
+    per_layer = eff.experts_s + (eff.prefill_experts_s if prefilling else 0.0)
+    per_layer += eff.expanded_s if layers and expanded(op, hardware) else 0.0
+    per_layer += eff.block_s if op.dtype == "fp8_block" else 0.0
+    return per_kernel * op.kernels + per_layer * layers
 
 
 def _time(

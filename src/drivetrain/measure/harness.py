@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.cost import jit
+from drivetrain.cost.efficiency import Efficiency
+from drivetrain.measure.recipes import DEFAULT, Recipe
 from drivetrain.serving import closed_loop
 from drivetrain.serving.deployment import scalars
 from drivetrain.serving.kernel import STEP_SCALARS
@@ -35,7 +37,7 @@ class Latencies:
 
 def simulate(
     prepared: Prepared, isl: float, osl: float, spread: float, concurrency: int, n_requests: int = 0,
-    prefill_first: bool | None = None, statistic: str = "mean",
+    prefill_first: bool | None = None, statistic: str = "mean", recipe: Recipe = DEFAULT,
 ) -> Latencies:  # fmt: skip
     """Run ``n_requests`` (default ten per slot) through ``prepared``, ``concurrency`` in flight.
 
@@ -57,11 +59,27 @@ def simulate(
     )  # fmt: skip
     reduce: Callable[[Floats], np.float64] = np.median if statistic == "median" else np.mean
     gaps = tpot[np.isfinite(tpot)]  # requests of one output token have none
+    mean_tpot = float(reduce(gaps)) if gaps.size else float("nan")
     return Latencies(
-        ttft=float(reduce(ttft)) + d.efficiency.request_s,
-        tpot=float(reduce(gaps)) if gaps.size else float("nan"),
+        ttft=float(reduce(ttft)) + outside_steps_s(d.efficiency, recipe, mean_tpot, osl, n, concurrency),
+        tpot=mean_tpot,
         duration=float(result[closed_loop.DURATION]),
     )
+
+
+def outside_steps_s(
+    eff: Efficiency, recipe: Recipe, tpot_s: float, osl: float, n_requests: int, concurrency: int
+) -> float:
+    """Mean time to the first token that passes outside the engine's steps.
+
+    ``request_s`` for each; the front end takes ``frontend_s`` a request, one at a time, so that request i of the
+    opening burst waits ``i`` of them; whoever arrives later waits for the scheduler's look (``recipe``).
+    """
+    burst = min(concurrency, n_requests)
+    frontend = eff.frontend_s * (burst * (burst + 1) / 2.0 + (n_requests - burst)) / n_requests
+    later = (n_requests - burst) / n_requests * recipe.wait_steps(concurrency / max(osl, 1.0)) * tpot_s
+    later += recipe.extra * tpot_s * osl / concurrency  # a slot frees that often
+    return eff.request_s + frontend + (later if later > 0.0 else 0.0)
 
 
 def runs_prefill_first(engine_family: str) -> bool:

@@ -105,8 +105,10 @@ def _compact(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
-def find_engine(text: str, version: str, notes: Notes) -> Engine:
+def find_engine(text: str, version: str, notes: Notes, measured: str = "") -> Engine:
     """The engine of that family at that version, or at the newest one not above it.
+
+    Where no version is given, the newest one released by the month ``measured`` (YYYY-MM).
 
     An engine that is in no catalogue is read as vLLM's newest with no coefficients of its own.
     """
@@ -118,6 +120,8 @@ def find_engine(text: str, version: str, notes: Notes) -> Engine:
     newest: Engine = loader.load("engines", family)
     wanted = _version(version)
     older = [e for e in _of_family(newest.family) if wanted and _version(e.version) <= wanted]
+    if not wanted and re.fullmatch(r"20\d\d-\d\d", measured):
+        older = [e for e in _of_family(newest.family) if e.released <= measured]
     return max(older, key=lambda e: _version(e.version)) if older else newest
 
 

@@ -16,10 +16,11 @@ from drivetrain.catalogue.read_workload import fixed
 from drivetrain.cost.efficiency import Tier, collective_coefficients, efficiency
 from drivetrain.cost.hardware import hardware_of
 from drivetrain.errors import BadInputError, DoesNotFitError, DrivetrainError, UnsupportedError
-from drivetrain.measure.harness import simulate
+from drivetrain.measure.harness import runs_prefill_first, simulate
 from drivetrain.measure.layouts import Placed, place
 from drivetrain.measure.names import find_accelerator, find_checkpoint, find_dtype, find_engine, find_model
 from drivetrain.measure.outcome import Progress, quiet
+from drivetrain.measure.recipes import DEFAULT, Recipe, recipe
 from drivetrain.measure.spread import interval, kind_of, spread
 from drivetrain.measure.table import Raw
 from drivetrain.serving.deployment import Cut, Deployment, cut, deploy
@@ -31,9 +32,11 @@ REQUIRED: tuple[str | tuple[str, ...], ...] = (
     "input_tokens_mean", "output_tokens_mean",
 )  # fmt: skip
 SATURATED_TTFT_S = 5.0
-# How far request lengths spread below their longest, by harness: InferenceX draws them in [0.8 L, L]; the other takes
-# them as labelled, but real slots do not march in step, so that a tenth keeps ours from doing so.
+# How far request lengths spread below their longest, by harness: InferenceX draws them in [0.8 L, L]. The other takes
+# them as labelled; slots still drift apart (a tenth does it here) but for prompts of 1024 tokens and multiples under
+# an engine that runs prompts first: those end, and start again, together.
 SPREADS = {"inferencex": 0.2, "nvidia-gap": 0.1}
+_IN_STEP_TOKENS = 1024
 _MOST_CONCURRENCY, _MOST_TOKENS = 100_000, 10_000_000
 _UNSEEN = {"new_model": "model not in the fit", "new_accelerator": "accelerator or engine not in the fit"}
 _KV = ("kv_dtype", "kv_precision", "kv_cache_dtype", "kv_cache_precision", "kv_cache_quant_mode")
@@ -57,12 +60,20 @@ class Query:
     kv_dtype: str
     accelerator: Accelerator
     engine: Engine
+    released: str  # month of the software
     placed: Placed
     isl: float
     osl: float
     spread: float
     concurrency: int
     statistic: str
+    recipe: Recipe = DEFAULT
+
+    @property
+    def budget(self) -> float:
+        """Tokens of a step: as the harness launched the engine, else the engine's default there."""
+        default = self.engine.limits_on(self.accelerator.name, self.accelerator.usable_bytes)[0]
+        return float(self.recipe.budget or default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +124,9 @@ def read_query(raw: Raw, notes: list[str]) -> Query:
             raise BadInputError(f"{name} is blank.")
     model = find_model(raw.text("model"), notes)
     accelerator = find_accelerator(raw.text("accelerator"))
-    engine = find_engine(raw.text("engine"), raw.text("engine_version"), notes)
+    version = raw.text("engine_version", "software_version")
+    measured = raw.text("measured_date", "date")[:7]
+    engine = find_engine(raw.text("engine"), version, notes, measured)
     dtype_text = raw.text("weight_dtype", "weight_precision")
     if not dtype_text:
         raise BadInputError("weight_dtype and weight_precision are blank.")
@@ -129,18 +142,25 @@ def read_query(raw: Raw, notes: list[str]) -> Query:
         notes.append(f"{placed.replicas} replicas of {placed.layout} share the requests")
     if raw.text("spec_decoding").lower() not in ("", "none", "false", "0", "off", "no"):
         notes.append("speculative decoding is not modelled")
+    in_flight = math.ceil(concurrency / placed.replicas)
+    nominal = raw.number("input_tokens_nominal") or isl, raw.number("output_tokens_nominal") or osl
+    launched = recipe(
+        raw.text("harness").lower(), engine.family, model.name, accelerator, placed.layout, *nominal, concurrency
+    )
     return Query(
         model=model,
         dtype=dtype,
-        kv_dtype=kv or default_kv(dtype, engine.family),
+        kv_dtype=kv or launched.kv or default_kv(dtype, engine.family),
         accelerator=accelerator,
         engine=engine,
+        released=engine.released if version[:1].isdigit() or not measured else measured,
         placed=placed,
         isl=isl,
         osl=osl,
-        spread=_spread(raw, isl),
-        concurrency=math.ceil(concurrency / placed.replicas),
+        spread=_spread(raw, isl, engine.family),
+        concurrency=in_flight,
         statistic="median" if raw.text("latency_statistic").lower() in ("median", "p50") else "mean",
+        recipe=launched,
     )
 
 
@@ -154,9 +174,11 @@ def default_kv(dtype: str, engine_family: str) -> str:
     return "fp8" if dtype in narrow.get(engine_family, ()) else "bf16"
 
 
-def _spread(raw: Raw, mean: float) -> float:
+def _spread(raw: Raw, mean: float, engine_family: str) -> float:
     """Width of the uniform lengths, as a share of the longest."""
     harness = raw.text("harness").lower()
+    if harness == "nvidia-gap" and runs_prefill_first(engine_family) and mean % _IN_STEP_TOKENS == 0:
+        return 0.0
     if harness in SPREADS:
         return SPREADS[harness]
     nominal = raw.number("input_tokens_nominal")
@@ -172,7 +194,8 @@ def predict(row_id: str, query: Query, notes: Sequence[str] = ()) -> Prediction:
     if held < query.concurrency:
         found.append(f"about {held:.0f} sequences fit at once")
     result = simulate(
-        prepared, query.isl, query.osl, query.spread, query.concurrency, statistic=query.statistic
+        prepared, query.isl, query.osl, query.spread, query.concurrency, statistic=query.statistic,
+        recipe=query.recipe,
     )  # fmt: skip
     eff, hardware = prepared.deployment.efficiency, prepared.deployment.hardware
     kind = kind_of(query.model.name, hardware.name, eff.tier == "calibrated")
@@ -204,13 +227,13 @@ def prepared_for(query: Query) -> tuple[Prepared, float]:
     """
     deployment = _deployment(
         query.model.name, query.dtype, query.placed.layout, query.kv_dtype, query.accelerator.name, query.engine.name,
-        query.engine.family,
+        query.engine.family, query.released,
     )  # fmt: skip
-    budget, seqs = query.engine.limits_on(query.accelerator.name, query.accelerator.usable_bytes)
+    seqs = query.engine.limits_on(query.accelerator.name, query.accelerator.usable_bytes)[1]
     prepared = prepare(
         deployment,
         lengths_for(query.isl, query.osl, query.spread),
-        float(budget),
+        query.budget,
         float(seqs * query.placed.layout.dp or math.inf),
     )
     if prepared.max_seqs >= 1:
@@ -226,11 +249,18 @@ def prepared_for(query: Query) -> tuple[Prepared, float]:
 
 @lru_cache(maxsize=512)
 def _deployment(
-    model: str, dtype: str, layout: Layout, kv_dtype: str, accelerator: str, engine_name: str, family: str
+    model: str,
+    dtype: str,
+    layout: Layout,
+    kv_dtype: str,
+    accelerator: str,
+    engine_name: str,
+    family: str,
+    released: str,
 ) -> Deployment:
     engine: Engine = replace(loader.load("engines", engine_name), family=family)
     hardware = hardware_of(loader.load("accelerators", accelerator))
-    eff = efficiency(engine.family, hardware.generation)
+    eff = efficiency(engine.family, hardware.generation, released)
     return deploy(cut_of(model, dtype, layout, kv_dtype), hardware, engine, eff, collective_coefficients(engine.family))
 
 

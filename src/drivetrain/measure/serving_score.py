@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from drivetrain.errors import DrivetrainError
+from drivetrain.measure.choice import candidate, choose
 from drivetrain.measure.outcome import Outcome, Progress, quiet, summarise
 from drivetrain.measure.score import Pair
 from drivetrain.measure.serving import SATURATED_TTFT_S, Estimate, Prediction, predict_rows
@@ -34,6 +36,7 @@ def summary(table: Table, found: Sequence[Outcome]) -> dict[str, Any]:
         "ttft": "rows with clean_ttft" if table.has("clean_ttft") else f"rows with ttft_s up to {SATURATED_TTFT_S:g} s",
     }
     answer["saturated"] = _saturated(table, found)
+    answer["choice"] = _choice(table, found)
     return answer
 
 
@@ -99,3 +102,16 @@ def _saturated(table: Table, found: Sequence[Outcome]) -> dict[str, int] | None:
         counts["predicted"] += predicted
         counts["both"] += measured and predicted
     return counts
+
+
+def _choice(table: Table, found: Sequence[Outcome]) -> dict[str, Any] | None:
+    """How well predictions choose among the configurations of the file; None where both latencies are not measured."""
+    if not table.has("ttft_s", "tpot_s"):
+        return None
+    rows = [
+        (raw, outcome.values)
+        for raw, outcome in zip(table.rows, found, strict=True)
+        if outcome.clean and not outcome.reason and not outcome.unscored and outcome.values["tpot_s"]
+    ]
+    named = [candidate(raw, float(values["tpot_s"]), float(values["ttft_s"])) for raw, values in rows]
+    return asdict(choose(one for one in named if one is not None))

@@ -18,6 +18,7 @@ from drivetrain.report.picture_data import memory_parts, step_parts
 from drivetrain.report.pictures import plan_pictures
 from drivetrain.report.pools import layout_option, pool_lines
 from drivetrain.report.purchase import mixed_lines, plan_name, purchase_lines, region_table, whole_servers_line
+from drivetrain.report.ranges import latency_mean, range_line, ranged, ranged_in, ranking_line
 from drivetrain.report.words import RESOURCE as _RESOURCE
 from drivetrain.units import number, show
 from drivetrain.verbs.verdict import pool_words
@@ -90,6 +91,8 @@ def print_plan(answer: dict[str, Any], *, pictures: bool = True) -> None:
         _limits(out, best, answer)
         out.print()
         _alternatives(out, answer)
+        if ranking := ranking_line(answer["ranking_confidence"]):
+            out.print(ranking)
     for mixed in mixed_lines(answer["mixed_fleet"], asked=answer["scenario"]["mix"]):
         out.print(mixed)
     if regions := region_table(answer["by_region"]):
@@ -162,25 +165,27 @@ def _numbers(out: Console, f: dict[str, Any]) -> None:
     for column in ("", "mean", "p50", "p90", "p95", "p99"):
         table.add_column(column, justify="left" if not column else "right")
     for name, label in (
-        ("ttft_s", "time to first token"),
-        ("tpot_s", "time per output token"),
-        ("e2e_s", "request, end to end"),
+        ("ttft_s", "first token"),
+        ("tpot_s", "per output token"),
+        ("e2e_s", "whole request"),
     ):
-        table.add_row(label, *(show(f[name][k], "s") for k in ("mean", "p50", "p90", "p95", "p99")))
+        table.add_row(label, latency_mean(f[name]), *(show(f[name][k], "s") for k in ("p50", "p90", "p95", "p99")))
     out.print(table)
-    usd, full = f["usd_per_million_output_tokens"], f["usd_per_million_tokens_full_load"]
-    money = "no price known" if usd is None else f"${number(usd)} per million output tokens"
-    if full is not None:
-        money += f" (${number(full)} at full load)"
+    money = "no price known"
+    if f["usd_per_million_output_tokens"] is not None:
+        money = f"{ranged(f, 'usd_per_million_output_tokens', '$')} per million output tokens"
+    if f["usd_per_million_tokens_full_load"] is not None:
+        money += f", {ranged(f, 'usd_per_million_tokens_full_load', '$')} at full load"
     if f["usd_per_hour"] is not None:
         money += f", ${number(f['usd_per_hour'])}/h, {f['price_basis']}"
     out.print(f"cost      {money}")
     grams = f["carbon_g_per_million_output_tokens"]
     carbon = "" if grams is None else f", {number(grams)} g CO2e per million tokens"
-    joules = number(f["joules_per_output_token"])
-    out.print(f"energy    {joules} J per output token, {show(f['power_w'], 'W')} at the wall{carbon}")
+    joules = ranged(f, "joules_per_output_token")
+    out.print(f"energy    {joules} J per output token, {ranged_in(f, 'power_w', 'W')} at the wall{carbon}")
+    most = "output_tokens_per_s_capacity" if "output_tokens_per_s_capacity" in f else "output_tokens_per_s"
     out.print(
-        f"capacity  {number(f.get('output_tokens_per_s_capacity', f['output_tokens_per_s']))} output tok/s, "
+        f"capacity  {ranged(f, most)} output tok/s, "
         f"{number(f['tokens_per_s_per_user'])} tok/s per user, batch limit {f['max_concurrency']}, "
         f"step budget {f['max_batched_tokens']:,} tokens"
     )
@@ -189,6 +194,7 @@ def _numbers(out: Console, f: dict[str, Any]) -> None:
         f"KV cache {_percent(f['kv_occupancy_frac'])} occupied; "
         f"evidence: {_TIER[f['tier']]}"
     )
+    out.print(Text(range_line(f), style="dim"))
 
 
 def _pools(out: Console, f: Mapping[str, Any]) -> None:

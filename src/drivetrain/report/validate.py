@@ -17,7 +17,7 @@ _SHORT = {"concurrency": "C"}
 _TIMES = ("tpot", "ttft", "itl")
 _FINE, _ENOUGH = ("concurrency",), 5  # groups shown only from so many rows; --format json has all
 _NOT_METRICS = ("kind", "n", "predicted", "coverage", "clean", "skipped", "unscored", "groups", "scored", "saturated",
-                "meta", "points")  # fmt: skip
+                "choice", "meta", "points")  # fmt: skip
 
 
 def print_validation(summary: dict[str, Any], groups: bool = True) -> None:
@@ -41,8 +41,16 @@ def print_validation(summary: dict[str, Any], groups: bool = True) -> None:
             f"Saturated (TTFT over 5 s): measured {saturated['measured']}, predicted {saturated['predicted']}, "
             f"both {saturated['both']} of {saturated['n']} rows."
         )
-    _reasons(out, "Not predicted", summary["skipped"])
-    _reasons(out, "Predicted but not scored", summary["unscored"])
+    choice = summary.get("choice")
+    if choice and choice["cases"]:
+        out.print(
+            f"Choosing by prediction under TPOT limits of 15, 25, 40 ms: {choice['cases']} cases, "
+            f"{100 * choice['broken_frac']:.1f} % break the limit"
+            + ("" if choice["mean_regret"] is None else f", the others lose {100 * choice['mean_regret']:.1f} % tokens/s")
+            + f"; {choice['missed']} more were missed."
+        )
+    reasons(out, "Not predicted", summary["skipped"])
+    reasons(out, "Predicted but not scored", summary["unscored"])
 
 
 def _points(out: Any, points: list[dict[str, Any]], metrics: list[str]) -> None:  # noqa: ANN401 - a rich console
@@ -107,7 +115,7 @@ def _cells(score: dict[str, Any]) -> list[str]:
     ]
 
 
-def _reasons(out: Any, title: str, rows: list[dict[str, str]]) -> None:  # noqa: ANN401 - a rich console
+def reasons(out: Any, title: str, rows: list[dict[str, str]]) -> None:  # noqa: ANN401 - a rich console
     """Reasons by frequency with the first rows of each; --format json lists every row."""
     if not rows:
         return

@@ -209,7 +209,7 @@ def candidates(
                     if here.choice.chunked_prefill and not engine.chunked_prefill:
                         refused = UnsupportedError(f"{engine.name} cannot chunk prompts: leave chunked-prefill=on out.")
                         continue
-                    eff = efficiency(engine.family, offer.hardware.generation)
+                    eff = efficiency(engine.family, offer.hardware.generation, engine.released)
                     sized = [
                         (b, memory(piece, offer.hardware, engine, eff, one, b))
                         for b in _budgets(engine, offer.hardware, lengths, budget, whole)

@@ -19,10 +19,13 @@ from drivetrain.serving.search import Job, Offer, Outcome, Traffic, candidates, 
 from drivetrain.serving.slo import Target
 from drivetrain.serving.techniques.active import activate
 from drivetrain.verbs.allowed import base_setting
+from drivetrain.verbs.assumption import Assumption
 from drivetrain.verbs.kept import changes_of, keeps, recovery
+from drivetrain.verbs.ranking import Chosen
 from drivetrain.verbs.resolve import Resolved
 from drivetrain.verbs.setting import Lever, Setting
 from drivetrain.verbs.space import jobs_of
+from drivetrain.verbs.technique_notes import technique_assumptions
 
 Combination = tuple[Lever, ...]
 _OFFERS = 3
@@ -67,6 +70,24 @@ def search_combinations(
         _add(found, resolved, traffic, targets, {c: _jobs(resolved, c, best_offers) for c in tried})
     rows = np.concatenate(found.rows) if found.rows else np.empty((0, sw.N_COLUMNS))
     return Outcome(tuple(found.jobs), rows)
+
+
+def as_asked(resolved: Resolved, jobs: Iterable[Job]) -> list[Job]:
+    """Those of ``jobs`` that run the model and the techniques that the question names."""
+    return [
+        job for job in jobs
+        if job.deployment.cut.model is resolved.model
+        and job.deployment.cut.techniques.choice == resolved.techniques.choice
+    ]  # fmt: skip
+
+
+def pulled_assumptions(resolved: Resolved, chosen: Chosen | None) -> tuple[Assumption, ...]:
+    """What a plan rests on beside the question's own assumptions, where it uses techniques that were allowed."""
+    if chosen is None or chosen.job.deployment.cut.techniques.choice == resolved.techniques.choice:
+        return ()
+    d = chosen.job.deployment
+    found = technique_assumptions(d.cut.techniques, resolved.workload, (chosen.job.offer.hardware,), (d.cut.checkpoint,))
+    return tuple(a for a in found if a not in resolved.assumptions)
 
 
 def changes_in(resolved: Resolved, job: Job) -> tuple[str, ...]:

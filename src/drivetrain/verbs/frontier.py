@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from drivetrain.errors import DoesNotFitError, LayoutError, UnsupportedError
 from drivetrain.serving import sweep as sw
 from drivetrain.serving.search import Job, Offer, Outcome, Traffic
 from drivetrain.serving.slo import Target
@@ -22,6 +23,7 @@ from drivetrain.verbs.allowed import base_setting
 from drivetrain.verbs.choices import output_levers, sibling_levers
 from drivetrain.verbs.combinations import changes_in, search_combinations
 from drivetrain.verbs.kept import quality_fields
+from drivetrain.verbs.ranking import Chosen
 from drivetrain.verbs.resolve import Resolved
 
 SHIPPED = "as shipped"
@@ -29,7 +31,25 @@ _TOGETHER = {"quick": (4,), "all": (8, 4)}
 _SAME = 1e-9
 
 
-def quality_search(
+def quality_of_plan(
+    resolved: Resolved, traffic: Traffic, targets: tuple[Target, ...], outcome: Outcome, chosen: Chosen | None
+) -> tuple[dict[str, list[dict[str, Any]]], int]:
+    """``quality_frontier`` and ``quality_unknown`` of a plan, and how many deployments were evaluated for them.
+
+    Beside what the plan's own search found: other choices on the plan's accelerator, or where all levers are asked for
+    on every offer.
+    """
+    mode = resolved.scenario.levers
+    if mode == "off" or (mode == "quick" and chosen is None):
+        return {"quality_frontier": [], "quality_unknown": []}, 0
+    if mode == "all" and resolved.scenario.allow == ("all",) and resolved.scenario.min_quality is None:
+        return frontier(resolved, (outcome,)), 0
+    offers = resolved.offers if mode == "all" or chosen is None else (chosen.job.offer,)
+    found = _quality_search(resolved, traffic, targets, offers, mode)
+    return frontier(resolved, (outcome, found)), found.n_evaluated
+
+
+def _quality_search(
     resolved: Resolved, traffic: Traffic, targets: tuple[Target, ...], offers: tuple[Offer, ...], mode: str
 ) -> Outcome:
     """Every way of changing outputs that is known to start, on ``offers``; ``mode`` all combines more of them."""
@@ -39,7 +59,10 @@ def quality_search(
     levers = output_levers(plain.model, setting)
     levers += [lever for _, lever in sibling_levers(plain.model)
                if lever is not None and longest <= lever.changes["model"].max_context]  # fmt: skip
-    return search_combinations(plain, traffic, targets, levers, offers, _TOGETHER[mode])
+    try:
+        return search_combinations(plain, traffic, targets, levers, offers, _TOGETHER[mode])
+    except (DoesNotFitError, UnsupportedError, LayoutError):  # the plan itself is of what does
+        return Outcome((), np.empty((0, sw.N_COLUMNS)))
 
 
 def as_shipped(resolved: Resolved) -> Resolved:

@@ -11,9 +11,12 @@ from drivetrain.scenario import ServeScenario, scenario_of
 from drivetrain.serving.marginal import STEP, marginals
 from drivetrain.serving.search import Traffic
 from drivetrain.serving.slo import parse_slo
+from drivetrain.verbs.allowed import allowed_assumptions, allowed_levers, permitted
 from drivetrain.verbs.buying import buying
 from drivetrain.verbs.clash import explain
+from drivetrain.verbs.combinations import as_asked, pulled_assumptions, search_combinations
 from drivetrain.verbs.confidence import ranking_confidence
+from drivetrain.verbs.frontier import quality_of_plan
 from drivetrain.verbs.levers import Levers, levers_of
 from drivetrain.verbs.plan_disagg import divided, pools_of, undivided
 from drivetrain.verbs.ranking import Chosen, best_by_accelerator, best_by_offer, pareto_points, rank, unpriced
@@ -28,7 +31,7 @@ def plan_serve(**choices: Any) -> dict[str, Any]:  # noqa: ANN401 - the fields o
     """Plan the serving of a model; keywords are the fields of :class:`~drivetrain.scenario.ServeScenario`.
 
     Returns the object of the contract: ``feasible``, ``verdict``, ``best``, ``by_accelerator``, ``pareto``,
-    ``levers``, ``marginals``, ``closest_miss``, ``relaxations``, ``whole_servers``, ``by_instance``, ``by_region``,
+    ``levers``, ``levers_not_available``, ``quality_frontier``, ``quality_unknown``, ``marginals``, ``closest_miss``, ``relaxations``, ``whole_servers``, ``by_instance``, ``by_region``,
     ``mixed_fleet``, ``ranking_confidence``, ``unpriced``, ``n_evaluated``, ``elapsed_s``, ``assumptions``,
     ``sources``, ``meta``.
     """
@@ -41,17 +44,19 @@ def plan(scenario: ServeScenario) -> dict[str, Any]:
     mean_rate = require_rate(scenario)
     targets = parse_slo(scenario.slo)
     pools = pools_of(scenario)
-    resolved = resolve(undivided(scenario, pools))
+    resolved = permitted(resolve(undivided(scenario, pools)))
+    allowed = allowed_levers(resolved)
     peak = mean_rate * resolved.workload.peak_to_mean * (1.0 + scenario.headroom)
     traffic = Traffic(resolved.lengths, mean_rate, peak)
-    outcome = search_space(resolved, traffic, targets)
+    outcome = (search_combinations(resolved, traffic, targets, allowed.levers) if allowed.levers
+               else search_space(resolved, traffic, targets))  # fmt: skip
     ranked = rank(outcome, scenario.objective)
     answer: dict[str, Any] = {"feasible": bool(ranked), "verdict": "", "best": None}
     chosen = Chosen(resolved, outcome, ranked[0], traffic, targets) if ranked else None
     levers = Levers()
     if chosen:
         answer["best"] = chosen.fields
-        levers = levers_of(resolved, traffic, targets, chosen, scenario.levers)
+        levers = levers_of(resolved, targets, chosen, scenario.levers)
         answer["verdict"] = verdict(scenario, chosen.fields)
     answer["offered_output_tokens_per_s"] = {
         "mean": mean_rate * resolved.lengths.osl_mean, "peak": peak * resolved.lengths.osl_mean,
@@ -61,6 +66,8 @@ def plan(scenario: ServeScenario) -> dict[str, Any]:
                                 for row in best_by_accelerator(outcome, ranked)]  # fmt: skip
     answer["pareto"] = pareto_points(outcome)
     answer |= {"levers": levers.rows, "levers_not_available": levers.not_available, "levers_from": levers.base}
+    quality, n_tried = quality_of_plan(resolved, traffic, targets, outcome, chosen)
+    answer |= quality
     answer["marginals"] = (
         [asdict(m) | {"step_frac": STEP} for m in marginals(chosen.prepared, targets, chosen.capacity)]
         if chosen
@@ -77,13 +84,14 @@ def plan(scenario: ServeScenario) -> dict[str, Any]:
         for row in best_by_offer(outcome, unpriced(outcome))
         if row not in ranked[:1]
     ]
-    answer["n_evaluated"] = outcome.n_evaluated + levers.n_evaluated
+    answer["n_evaluated"] = outcome.n_evaluated + levers.n_evaluated + n_tried
     answer["elapsed_s"] = time.perf_counter() - started
     answer["scenario"] = asdict(scenario)
-    answer["assumptions"] = [asdict(a) for a in resolved.assumptions]
+    said = (*resolved.assumptions, *allowed_assumptions(resolved, allowed), *pulled_assumptions(resolved, chosen))
+    answer["assumptions"] = [asdict(a) for a in said]
     answer["sources"] = list(resolved.sources)
     if scenario.disaggregate != "off":
-        answer |= divided(answer, resolved, traffic, targets, outcome.jobs, pools)
+        answer |= divided(answer, resolved, traffic, targets, as_asked(resolved, outcome.jobs), pools)
         answer["elapsed_s"] = time.perf_counter() - started
     answer["ranking_confidence"] = ranking_confidence(answer["by_accelerator"], scenario.objective)
     answer["meta"] = {"version": __version__, "catalogue": CATALOGUE_DATE,

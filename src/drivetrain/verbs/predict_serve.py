@@ -107,7 +107,7 @@ def _prepared(resolved: Resolved) -> tuple[Any, Prepared]:
     active = resolved.techniques.on(offer.hardware)
     if active.choice.chunked_prefill and not engine.chunked_prefill:
         raise UnsupportedError(f"{engine.name} cannot chunk prompts: leave chunked-prefill=on out.")
-    eff = efficiency(engine.family, offer.hardware.generation)
+    eff = efficiency(engine.family, offer.hardware.generation, engine.released)
     piece = cut(resolved.model, checkpoint, layout, resolved.kv_dtype or checkpoint.kv_dtype, active)
     deployment = deploy(piece, offer.hardware, engine, eff, collective_coefficients(engine.family))
     own_budget, own_limit = engine.limits_on(offer.hardware.name, offer.hardware.memory_bytes)

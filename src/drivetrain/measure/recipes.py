@@ -1,0 +1,80 @@
+"""How a known harness launched its servers: settings that rows do not record, read from ``recipes.toml``.
+
+A load test measures the engine as it was launched. Where the launch scripts of a harness are public, their token
+budgets, polling and batching rules are part of the harness, like its request lengths.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from drivetrain.arch.layout import Layout
+from drivetrain.catalogue.hardware import Accelerator
+
+_ROUND = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Launch settings: ``budget`` in tokens (None: the engine's default), ``kv`` precision ("": by rule of thumb).
+
+    Arrivals are looked at every ``poll`` steps; a lone prompt is held for up to ``hold`` steps; ``extra`` requests are
+    in flight beyond the slots.
+    """
+
+    budget: float | None = None
+    poll: int = 1
+    hold: int = 0
+    kv: str = ""
+    extra: int = 0
+
+    def wait_steps(self, arrivals_per_step: float) -> float:
+        """Mean steps that an arrival in a running loop waits before the scheduler takes it.
+
+        Half a polling interval; and of a held batch the first waits all of ``hold``, those that join it half.
+        """
+        joining = self.hold * arrivals_per_step
+        held = self.hold * (1.0 + joining / 2.0) / (1.0 + joining)
+        return (self.poll - 1) / 2.0 + held
+
+
+DEFAULT = Recipe()
+
+
+def recipe(
+    harness: str, engine: str, model: str, accelerator: Accelerator, layout: Layout, isl: float, osl: float,
+    concurrency: float,
+) -> Recipe:  # fmt: skip
+    """The settings under which ``harness`` ran; :data:`DEFAULT` where nothing is known of it."""
+    facts = {"harness": harness, "engine": engine, "vendor": accelerator.vendor.lower(),
+             "generation": accelerator.generation}  # fmt: skip
+    for rule in _rules():
+        if any(name in rule and rule[name] != value for name, value in facts.items()):
+            continue
+        if "model" in rule and model not in rule["model"]:
+            continue
+        if (rule.get("lengths") == "equal" and isl != osl) or layout.tp >= rule.get("tp_below", 1 << 30):
+            continue
+        return _read(rule, isl, concurrency)
+    return DEFAULT
+
+
+def _read(rule: dict[str, Any], isl: float, concurrency: float) -> Recipe:
+    tokens = rule.get("tokens")
+    if tokens == "prompt":
+        tokens = (concurrency + isl + 2 * _ROUND - 1) // _ROUND * _ROUND
+    polls = [
+        steps for least, steps in sorted((int(k), v) for k, v in rule.get("poll", {}).items()) if concurrency >= least
+    ]
+    return Recipe(None if tokens is None else float(tokens), polls[-1] if polls else 1, rule.get("hold", 0), rule.get("kv", ""),
+                  rule.get("extra", 0))  # fmt: skip
+
+
+@cache
+def _rules() -> tuple[dict[str, Any], ...]:
+    text = resources.files("drivetrain.measure").joinpath("recipes.toml").read_text(encoding="utf-8")
+    return tuple(tomllib.loads(text)["rule"])
