@@ -73,7 +73,8 @@ def both(d, load):
 def test_moderate_loads_agree(case, load):
     name, first, then, isl, osl, family = CASES[case]
     model, events = both(pools(name, first, then, lengths_of(fixed(isl, osl)), family), load)
-    assert model[:3] == pytest.approx(events[:3], rel=0.05), case
+    assert model[0] == pytest.approx(events[0], rel=0.08), "TTFT"
+    assert model[1:3] == pytest.approx(events[1:3], rel=0.03), "TPOT, e2e"
 
 
 def test_a_mixture_of_prompts_agrees():

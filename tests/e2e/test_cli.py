@@ -31,7 +31,7 @@ def test_plan_prints_the_object_of_the_contract(capsys, monkeypatch):
     assert code == 0
     assert answer["feasible"] is True
     for key in ("best", "pareto", "levers", "n_evaluated", "elapsed_s", "assumptions", "sources", "verdict",
-                "by_accelerator", "closest_miss", "unpriced", "meta"):  # fmt: skip
+                "by_accelerator", "closest_miss", "unpriced", "ranking_confidence", "meta"):  # fmt: skip
         assert key in answer
     best = answer["best"]
     for key in ("accelerator", "n_accelerators", "replicas", "layout", "engine", "weight_dtype", "kv_dtype",
@@ -41,6 +41,7 @@ def test_plan_prints_the_object_of_the_contract(capsys, monkeypatch):
         assert best[key] is not None, key
     assert best["ttft_s"]["p95"] <= 2.0
     assert best["tpot_s"]["p95"] <= 0.05
+    assert best["ttft_s"]["mean_p10"] < best["ttft_s"]["mean"] < best["ttft_s"]["mean_p90"]
     assert 0 < best["mbu"] < 1
     assert 0 < best["mfu"] < 1
     assert answer["n_evaluated"] > 10_000

@@ -328,12 +328,12 @@ def _dense_elements(hidden: int, ffn: Dense) -> float:
 
 
 def _add(a: Vector, b: Vector) -> Vector:
-    return tuple(x + y for x, y in zip(a, b, strict=True))  # type: ignore[return-value]
+    return tuple(map(add, a, b))  # type: ignore[return-value]
 
 
 def _times(op: Op, n: int) -> Op:
     def scale(v: Vector) -> Vector:
-        return tuple(n * x for x in v)  # type: ignore[return-value]
+        return tuple([n * x for x in v])  # type: ignore[return-value]
 
     return replace(op, flops=scale(op.flops), weights=scale(op.weights), kv=scale(op.kv),
                    activations=scale(op.activations), kernels=n * op.kernels, calls=n * op.calls,

@@ -13,6 +13,7 @@ in units of the link rate. Fitted values live in ``cost/calibration/collectives.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from drivetrain.catalogue.hardware import LinkKind
@@ -86,6 +87,7 @@ class Coefficients:
         return max(named, key=lambda fit: len(fit.link)) if named else pooled[0]
 
 
+@cache
 def plain(fabric: str) -> str:
     """Spell a fabric as the fits do.
 

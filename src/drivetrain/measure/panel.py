@@ -23,12 +23,14 @@ _DIGITS = 4
 
 def evaluate(row: Mapping[str, str]) -> dict[str, str]:
     """A configuration with its predictions, rounded to four digits."""
+    engine = loader.load("engines", row["engine"])
     query = Query(
         model=loader.load("models", row["model"]),
         dtype=row["weight_dtype"],
         kv_dtype=row["kv_dtype"],
         accelerator=loader.load("accelerators", row["accelerator"]),
-        engine=loader.load("engines", row["engine"]),
+        engine=engine,
+        released=engine.released,
         placed=Placed(parse_layout(row["layout"]), 1),
         isl=float(row["isl"]),
         osl=float(row["osl"]),

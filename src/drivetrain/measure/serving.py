@@ -14,15 +14,16 @@ from drivetrain.catalogue.market import Engine
 from drivetrain.catalogue.model import Model
 from drivetrain.catalogue.read_workload import fixed
 from drivetrain.cost.efficiency import Tier, collective_coefficients, efficiency
-from drivetrain.cost.hardware import hardware_of
+from drivetrain.cost.hardware import Hardware, hardware_of
 from drivetrain.errors import BadInputError, DoesNotFitError, DrivetrainError, UnsupportedError
 from drivetrain.measure.harness import runs_prefill_first, simulate
 from drivetrain.measure.layouts import Placed, place
 from drivetrain.measure.names import find_accelerator, find_checkpoint, find_dtype, find_engine, find_model
 from drivetrain.measure.outcome import Progress, quiet
 from drivetrain.measure.recipes import DEFAULT, Recipe, recipe
-from drivetrain.measure.spread import interval, kind_of, spread
+from drivetrain.measure.spread import interval, kind_of
 from drivetrain.measure.table import Raw
+from drivetrain.measure.uncertainty import Setting, Uncertainty, uncertainty
 from drivetrain.serving.deployment import Cut, Deployment, cut, deploy
 from drivetrain.serving.lengths import Lengths, lengths_of
 from drivetrain.serving.steady import Prepared, prepare
@@ -204,7 +205,8 @@ def predict(row_id: str, query: Query, notes: Sequence[str] = ()) -> Prediction:
         found.append(_UNSEEN[kind])
     if any("not in the catalogue" in note for note in found):
         tier = "assumed"
-    sigma = spread(kind)
+    sigma = _uncertainty(query, hardware, eff.tier == "calibrated")
+    found += sigma.outside
     return Prediction(
         row_id=row_id,
         ttft=Estimate(result.ttft, *interval(result.ttft, sigma.ttft)),
@@ -217,6 +219,16 @@ def predict(row_id: str, query: Query, notes: Sequence[str] = ()) -> Prediction:
         model=query.model.name,
         concurrency=float(query.concurrency * query.placed.replicas),
     )
+
+
+def _uncertainty(query: Query, hardware: Hardware, fitted: bool) -> Uncertainty:
+    """How uncertain a row's prediction is, as plans and predictions say it."""
+    return uncertainty(
+        Setting(
+            query.model.name, hardware.name, hardware.generation, query.engine.family, fitted, query.released,
+            query.dtype, float(query.concurrency), query.isl, query.osl, query.placed.layout.n_accelerators,
+        )
+    )  # fmt: skip
 
 
 def prepared_for(query: Query) -> tuple[Prepared, float]:

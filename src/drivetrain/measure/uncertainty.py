@@ -55,8 +55,8 @@ class Setting:
 class Uncertainty:
     """Standard deviations of log(measured / predicted) and why they are so wide.
 
-    ``distance`` is how far outside the measurements the setting lies, in e-folds; ``notes`` name what is new or
-    outside.
+    ``distance`` is how far beyond the measurements the setting lies, in e-folds; ``new`` names what the fit had not
+    seen or what is assumed, ``outside`` the settings beyond the measured ones.
     """
 
     kind: RangeKind
@@ -64,7 +64,13 @@ class Uncertainty:
     ttft: float
     power: float
     distance: float
-    notes: tuple[str, ...]
+    new: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Why it is so wide."""
+        return (*self.new, *self.outside)
 
 
 def uncertainty(setting: Setting, assumed: Sequence[str] = ()) -> Uncertainty:
@@ -85,7 +91,8 @@ def uncertainty(setting: Setting, assumed: Sequence[str] = ()) -> Uncertainty:
         ttft=sigma(known.ttft, model.ttft, part.ttft),
         power=wider * power_spread(setting.generation),
         distance=distance,
-        notes=(*_new(setting, new_model, new_accelerator), *assumed, *(note for _, note in outside)),
+        new=(*_new(setting, new_model, new_accelerator), *assumed),
+        outside=tuple(note for _, note in outside),
     )
 
 

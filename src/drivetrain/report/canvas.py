@@ -93,7 +93,7 @@ def ticks(axis: _Axis, n: int) -> list[float]:
             found = [v for v in found if axis.low <= v * (1 + 1e-9) and v <= axis.high * (1 + 1e-9)]
             if len(found) >= min(n, 3):
                 return found
-        return found
+        return found or [axis.low, axis.high]  # narrower than any round step
     raw = (axis.high - axis.low) / max(n - 1, 1)
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(s * power for s in (1, 2, 5, 10) if s * power >= raw * (1 - 1e-9))

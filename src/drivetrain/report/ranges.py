@@ -32,8 +32,14 @@ def with_range(text: str, value: float | None, low: float | None, high: float | 
     if value is None or (low is None and high is None) or low == value == high:
         return text
     factor = parse(f"1 {text.split()[-1]}", unit) if unit else 1.0
-    ends = ["" if end is None else number(end / factor, _DIGITS) for end in (low, high)]
+    ends = ["" if end is None else _short(end / factor, value / factor) for end in (low, high)]
     return f"{text} ({ends[0]}–{ends[1]})" if all(ends) else f"{text} ({ends[0]} up)"
+
+
+def _short(end: float, value: float) -> str:
+    """Two figures, or three where rounding would carry the end past the value."""
+    rounded = float(f"{end:.{_DIGITS - 1}e}")
+    return number(end, _DIGITS if (rounded <= value) == (end <= value) else _DIGITS + 1)
 
 
 def latency_mean(latency: Mapping[str, Any]) -> str:
@@ -68,11 +74,10 @@ def ranking_line(found: Mapping[str, Any] | None) -> str:
     """Whether the best accelerator really is; nothing where there is no other.
 
     >>> ranking_line({"metric": "usd_per_million_output_tokens", "runner_up": "h200", "probability": 0.71})
-    'ranking     cheapest in about 7 of 10 worlds within the ranges; else h200'
+    'ranking     cheapest in about 7 of 10 worlds; runner-up h200'
     """
     if not found:
         return ""
     metric, of_ten = _WORDS.get(found["metric"], "fastest"), round(10 * found["probability"])
-    if of_ten == 10:
-        return f"ranking     {metric} in nearly all worlds within the ranges; runner-up {found['runner_up']}"
-    return f"ranking     {metric} in about {of_ten} of 10 worlds within the ranges; else {found['runner_up']}"
+    often = "nearly all worlds" if of_ten == 10 else f"about {of_ten} of 10 worlds"
+    return f"ranking     {metric} in {often}; runner-up {found['runner_up']}"

@@ -44,7 +44,7 @@ from drivetrain.serving.techniques.power import clock_under
 
 Floats = NDArray[np.float64]
 
-BUDGETS = (2048.0, 8192.0, 16384.0)
+BUDGETS = (512.0, 2048.0, 8192.0)
 SEQUENCE_LIMITS = (16.0, 64.0, 256.0)
 MAX_REPLICA_ACCELERATORS = 64
 _TP_LIMIT = 16

@@ -73,6 +73,8 @@ def allowed_levers(resolved: Resolved) -> Allowed:
             good.append(lever)
         else:
             left_out.append((lever.name, "unknown" if kept is None else _percent(kept)))
+    if not wanted and "all" not in scenario.allow:
+        raise BadInputError(_nothing(resolved, scenario.allow[0], ()))
     if not good and left_out:
         told = "; ".join(f"{name} keeps {'an unknown share' if kept == 'unknown' else kept}" for name, kept in left_out)
         raise BadInputError(
@@ -130,11 +132,7 @@ def _named(resolved: Resolved, setting: Setting, known: Sequence[Lever], term: s
     head, equals, value = term.partition("=")
     same = [lever for lever in known if lever_head(lever) == head]
     if not equals:
-        if not same and head == "power-cap":
-            same = power_levers(USD)
-        if not same:
-            raise BadInputError(_nothing(resolved, head, ()))
-        return same
+        return same or (power_levers(USD) if head == "power-cap" else [])
     spelled = "kv_dtype" if head == "kv" else head
     exact = [lever for lever in same if lever.name == f"{spelled}={value}"]
     if not exact and head in _MODELS:

@@ -92,7 +92,8 @@ def draft_for(model: Model) -> Model | None:
 
 def power_levers(metric: str) -> list[Lever]:
     """Power caps, judged by ``metric``."""
-    return [technique(f"power-cap={cap:g}", Techniques(power_cap=cap), "power-cap", metric=metric) for cap in POWER_CAPS]
+    caps = [Techniques(power_cap=cap) for cap in POWER_CAPS]
+    return [technique(spelled(choice), choice, "power-cap", metric=metric) for choice in caps]
 
 
 def offload_lever(setting: Setting) -> Lever:

@@ -67,7 +67,7 @@ def _quantiles(found: tuple[float, float, float]) -> Floats:
     z = np.array([NormalDist().inv_cdf((i + 0.5) / _POINTS) for i in range(_POINTS)])
     below, above = math.log(middle / low) / Z80, math.log(high / middle) / Z80 if math.isfinite(high) else math.inf
     endless = math.isinf(above)
-    values = middle * np.exp(np.where(z < 0, below, below if endless else above) * z)
+    values: Floats = middle * np.exp(np.where(z < 0, below, below if endless else above) * z)
     if endless:
         values[z > Z80] = math.inf
     return values

@@ -15,16 +15,16 @@ import numpy as np
 
 from drivetrain.errors import DoesNotFitError, LayoutError, UnsupportedError
 from drivetrain.serving import sweep as sw
-from drivetrain.serving.search import Job, Offer, Outcome, Traffic
-from drivetrain.serving.slo import Target
+from drivetrain.serving.search import Job, Outcome
 from drivetrain.serving.techniques.active import activate
 from drivetrain.techniques import spelled
 from drivetrain.verbs.allowed import base_setting
 from drivetrain.verbs.choices import output_levers, sibling_levers
-from drivetrain.verbs.combinations import changes_in, search_combinations
+from drivetrain.verbs.combinations import Search, changes_in
 from drivetrain.verbs.kept import quality_fields
 from drivetrain.verbs.ranking import Chosen
 from drivetrain.verbs.resolve import Resolved
+from drivetrain.verbs.setting import Lever
 
 SHIPPED = "as shipped"
 _TOGETHER = {"quick": (4,), "all": (8, 4)}
@@ -32,48 +32,51 @@ _SAME = 1e-9
 
 
 def quality_of_plan(
-    resolved: Resolved, traffic: Traffic, targets: tuple[Target, ...], outcome: Outcome, chosen: Chosen | None
+    resolved: Resolved, search: Search, chosen: Chosen | None
 ) -> tuple[dict[str, list[dict[str, Any]]], int]:
     """``quality_frontier`` and ``quality_unknown`` of a plan, and how many deployments were evaluated for them.
 
-    Beside what the plan's own search found: other choices on the plan's accelerator, or where all levers are asked for
-    on every offer.
+    Beside what the plan's own ``search`` found: other choices on the plan's accelerator, or where all levers are asked
+    for on every offer.
     """
     mode = resolved.scenario.levers
     if mode == "off" or (mode == "quick" and chosen is None):
         return {"quality_frontier": [], "quality_unknown": []}, 0
-    if mode == "all" and resolved.scenario.allow == ("all",) and resolved.scenario.min_quality is None:
-        return frontier(resolved, (outcome,)), 0
-    offers = resolved.offers if mode == "all" or chosen is None else (chosen.job.offer,)
-    found = _quality_search(resolved, traffic, targets, offers, mode)
-    return frontier(resolved, (outcome, found)), found.n_evaluated
-
-
-def _quality_search(
-    resolved: Resolved, traffic: Traffic, targets: tuple[Target, ...], offers: tuple[Offer, ...], mode: str
-) -> Outcome:
-    """Every way of changing outputs that is known to start, on ``offers``; ``mode`` all combines more of them."""
+    found = search.outcome
     plain = as_shipped(resolved)
-    setting = base_setting(plain)
-    longest = float((resolved.lengths.isl + resolved.lengths.osl).max())
-    levers = output_levers(plain.model, setting)
-    levers += [lever for _, lever in sibling_levers(plain.model)
-               if lever is not None and longest <= lever.changes["model"].max_context]  # fmt: skip
+    if mode == "quick" and chosen is not None:
+        wider = Search(plain, search.traffic, search.targets, (chosen.job.offer,))
+    else:
+        wider = search if plain is resolved else Search(plain, search.traffic, search.targets)
     try:
-        return search_combinations(plain, traffic, targets, levers, offers, _TOGETHER[mode])
-    except (DoesNotFitError, UnsupportedError, LayoutError):  # the plan itself is of what does
-        return Outcome((), np.empty((0, sw.N_COLUMNS)))
+        wider.widen(_levers(plain), _TOGETHER[mode])
+    except (DoesNotFitError, UnsupportedError, LayoutError):  # the model as shipped need not run where the plan does
+        pass
+    new = wider.outcome
+    outcomes = (new,) if wider is search else (found, new)
+    return frontier(resolved, outcomes), new.n_evaluated - (found.n_evaluated if wider is search else 0)
+
+
+def _levers(plain: Resolved) -> list[Lever]:
+    """Every way of changing outputs, other models that take requests as long as these too."""
+    longest = float((plain.lengths.isl + plain.lengths.osl).max())
+    siblings = [lever for _, lever in sibling_levers(plain.model) if lever is not None]
+    return [*output_levers(plain.model, base_setting(plain)),
+            *(lever for lever in siblings if longest <= lever.changes["model"].max_context)]  # fmt: skip
 
 
 def as_shipped(resolved: Resolved) -> Resolved:
-    """``resolved`` with nothing that changes outputs, and no least quality."""
+    """``resolved`` with nothing that changes outputs: itself where nothing does."""
+    if resolved.checkpoints == resolved.model.checkpoints[:1] and not (
+        resolved.kv_dtype or resolved.techniques.choice.changes_output
+    ):
+        return resolved
     choice = replace(resolved.techniques.choice, sparsity="none", kv_compression=1.0)
     return replace(
         resolved,
         checkpoints=resolved.model.checkpoints[:1],
         kv_dtype="",
         techniques=activate(choice, resolved.model),
-        scenario=replace(resolved.scenario, min_quality=None),
     )
 
 

@@ -58,8 +58,9 @@ def levers_of(resolved: Resolved, targets: tuple[Target, ...], chosen: Chosen, m
     rows.sort(key=lambda row: -row["gain_frac"])
     alone = {pull.name: pull.gain for pull in pulls}
     for pair in _pairs(standing, pulls, _PAIRED[mode]):
-        rows.append(_row(standing, pair) | {"parts": [lever.name for lever in pair.levers],
-                                            "alone_frac": [alone.get(lever.name) for lever in pair.levers]})  # fmt: skip
+        names = [lever.name for lever in pair.levers]
+        both = {"parts": names, "alone_frac": [alone.get(name) for name in names]}
+        rows += [_row(standing, pair) | both]
     listed = [{"lever": name, "reason": reason} for name, reason in missing.items()]
     return Levers(rows, listed, _base_fields(standing, here), standing.counter.n)
 

@@ -72,7 +72,8 @@ def uncertainty_of_pools(fleet: Fleet, supported: bool) -> Uncertainty:
     )
     return Uncertainty(
         "assumed", max(one.tpot, other.tpot), max(one.ttft, other.ttft), max(one.power, other.power),
-        max(one.distance, other.distance), tuple(dict.fromkeys((*one.notes, *other.notes))),
+        max(one.distance, other.distance), tuple(dict.fromkeys((*one.new, *other.new))),
+        tuple(dict.fromkeys((*one.outside, *other.outside))),
     )  # fmt: skip
 
 

@@ -14,14 +14,13 @@ from drivetrain.serving.slo import parse_slo
 from drivetrain.verbs.allowed import allowed_assumptions, allowed_levers, permitted
 from drivetrain.verbs.buying import buying
 from drivetrain.verbs.clash import explain
-from drivetrain.verbs.combinations import as_asked, pulled_assumptions, search_combinations
 from drivetrain.verbs.confidence import ranking_confidence
 from drivetrain.verbs.frontier import quality_of_plan
 from drivetrain.verbs.levers import Levers, levers_of
 from drivetrain.verbs.plan_disagg import divided, pools_of, undivided
-from drivetrain.verbs.ranking import Chosen, best_by_accelerator, best_by_offer, pareto_points, rank, unpriced
+from drivetrain.verbs.pulled import as_asked, pulled_assumptions, ranked_rows, searched
+from drivetrain.verbs.ranking import Chosen, best_by_accelerator, best_by_offer, pareto_points, unpriced
 from drivetrain.verbs.resolve import require_rate, resolve
-from drivetrain.verbs.space import search_space
 from drivetrain.verbs.verdict import mixed_verdict, verdict
 
 CATALOGUE_DATE = "2026.11"
@@ -31,7 +30,8 @@ def plan_serve(**choices: Any) -> dict[str, Any]:  # noqa: ANN401 - the fields o
     """Plan the serving of a model; keywords are the fields of :class:`~drivetrain.scenario.ServeScenario`.
 
     Returns the object of the contract: ``feasible``, ``verdict``, ``best``, ``by_accelerator``, ``pareto``,
-    ``levers``, ``levers_not_available``, ``quality_frontier``, ``quality_unknown``, ``marginals``, ``closest_miss``, ``relaxations``, ``whole_servers``, ``by_instance``, ``by_region``,
+    ``levers``, ``levers_not_available``, ``quality_frontier``, ``quality_unknown``, ``marginals``, ``closest_miss``,
+    ``relaxations``, ``whole_servers``, ``by_instance``, ``by_region``,
     ``mixed_fleet``, ``ranking_confidence``, ``unpriced``, ``n_evaluated``, ``elapsed_s``, ``assumptions``,
     ``sources``, ``meta``.
     """
@@ -48,9 +48,9 @@ def plan(scenario: ServeScenario) -> dict[str, Any]:
     allowed = allowed_levers(resolved)
     peak = mean_rate * resolved.workload.peak_to_mean * (1.0 + scenario.headroom)
     traffic = Traffic(resolved.lengths, mean_rate, peak)
-    outcome = (search_combinations(resolved, traffic, targets, allowed.levers) if allowed.levers
-               else search_space(resolved, traffic, targets))  # fmt: skip
-    ranked = rank(outcome, scenario.objective)
+    search = searched(resolved, traffic, targets, allowed)
+    outcome = search.outcome
+    ranked = ranked_rows(resolved, outcome, allowed)
     answer: dict[str, Any] = {"feasible": bool(ranked), "verdict": "", "best": None}
     chosen = Chosen(resolved, outcome, ranked[0], traffic, targets) if ranked else None
     levers = Levers()
@@ -66,7 +66,7 @@ def plan(scenario: ServeScenario) -> dict[str, Any]:
                                 for row in best_by_accelerator(outcome, ranked)]  # fmt: skip
     answer["pareto"] = pareto_points(outcome)
     answer |= {"levers": levers.rows, "levers_not_available": levers.not_available, "levers_from": levers.base}
-    quality, n_tried = quality_of_plan(resolved, traffic, targets, outcome, chosen)
+    quality, n_tried = quality_of_plan(resolved, search, chosen)
     answer |= quality
     answer["marginals"] = (
         [asdict(m) | {"step_frac": STEP} for m in marginals(chosen.prepared, targets, chosen.capacity)]

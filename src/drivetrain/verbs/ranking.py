@@ -59,8 +59,11 @@ class Chosen:
         self.fields = with_ranges(fields, self.uncertainty, self.moves)
 
 
-def rank(outcome: Outcome, objective: str) -> list[int]:
-    """Rows that meet the targets, best first; unpriced ones only where cost does not matter."""
+def rank(outcome: Outcome, objective: str, burden: NDArray[np.float64] | None = None) -> list[int]:
+    """Rows that meet the targets, best first; unpriced ones only where cost does not matter.
+
+    ``burden`` of each job decides between rows that cost the same.
+    """
     rows = outcome.rows
     meets = np.flatnonzero(rows[:, sw.MEETS] == 1.0)
     priced = meets[np.isfinite(rows[meets, sw.USD_PER_HOUR])]
@@ -75,8 +78,9 @@ def rank(outcome: Outcome, objective: str) -> list[int]:
         score = np.floor(np.log(score / score.min(initial=np.inf)) / np.log(_AS_FAST))
     else:
         score = rows[meets, _OBJECTIVE_COLUMN[objective]]
-    # ties: cheaper, then fewer, then more slack in the targets, then order of the search (simpler layouts first)
-    order = np.lexsort((rows[meets, sw.VIOLATION], rows[meets, sw.ACCELERATORS], usd, np.round(score, 9)))
+    more = np.zeros(len(meets)) if burden is None else burden[rows[meets, sw.JOB].astype(int)]
+    # ties: cheaper, then fewer, then less burden, then more slack, then order of the search (simpler layouts first)
+    order = np.lexsort((rows[meets, sw.VIOLATION], more, rows[meets, sw.ACCELERATORS], usd, np.round(score, 9)))
     return [int(i) for i in meets[order]]
 
 
