@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from operator import add
 from typing import Literal
 
 from drivetrain.arch.layout import Layout, check_layout

@@ -132,8 +132,24 @@ def hops(n: int) -> float:
     return float(n - 1) if n <= _TREE_FROM else _TREE_FROM - 1 + 2 * math.log2(n / _TREE_FROM)
 
 
+_known: dict[tuple[object, ...], tuple[Coefficients, CollectiveTime]] = {}
+_MOST_KNOWN = 1 << 16
+
+
 def _collective(
     op: Op, n: int, topology: Topology, coefficients: Coefficients, n_inner: int | None, merged: float = 1.0
+) -> CollectiveTime:
+    """The same question is asked for every model and precision: answers are kept, by identity of the coefficients."""
+    key = (op, n, topology, id(coefficients), n_inner, merged)
+    if key not in _known:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[key] = coefficients, _regimes(op, n, topology, coefficients, n_inner, merged)
+    return _known[key][1]
+
+
+def _regimes(
+    op: Op, n: int, topology: Topology, coefficients: Coefficients, n_inner: int | None, merged: float
 ) -> CollectiveTime:
     inner = topology.inner_ranks(n, n_inner)
     if n == 1:

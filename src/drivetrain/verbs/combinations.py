@@ -47,8 +47,9 @@ class Search:
     @property
     def outcome(self) -> Outcome:
         """All rows so far."""
-        rows = np.concatenate(self._rows) if self._rows else np.empty((0, sw.N_COLUMNS))
-        return Outcome(tuple(self.jobs), rows)
+        if len(self._rows) != 1:
+            self._rows = [np.concatenate(self._rows) if self._rows else np.empty((0, sw.N_COLUMNS))]
+        return Outcome(tuple(self.jobs), self._rows[0])
 
     def widen(
         self, levers: Sequence[Lever], together: tuple[int, ...] = TOGETHER, *, least: float | None = None

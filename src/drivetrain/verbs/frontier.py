@@ -8,6 +8,7 @@ recovery. A measured recovery above one counts as one: it is noise.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -48,10 +49,8 @@ def quality_of_plan(
         wider = Search(plain, search.traffic, search.targets, (chosen.job.offer,))
     else:
         wider = search if plain is resolved else Search(plain, search.traffic, search.targets)
-    try:
+    with suppress(DoesNotFitError, UnsupportedError, LayoutError):  # as shipped it need not run where the plan does
         wider.widen(_levers(plain), _TOGETHER[mode])
-    except (DoesNotFitError, UnsupportedError, LayoutError):  # the model as shipped need not run where the plan does
-        pass
     new = wider.outcome
     outcomes = (new,) if wider is search else (found, new)
     return frontier(resolved, outcomes), new.n_evaluated - (found.n_evaluated if wider is search else 0)

@@ -64,11 +64,12 @@ def uncertainty_of(d: Deployment, lengths: Lengths, concurrency: float, supporte
 
 
 def uncertainty_of_pools(fleet: Fleet, supported: bool) -> Uncertainty:
-    """How uncertain the predictions of two pools are: the wider of both."""
-    d, state = fleet.deployment, fleet.state
+    """How uncertain the predictions of two pools are: the wider of both, with the requests of a decode replica."""
+    d = fleet.deployment
+    concurrency = fleet.state.in_system / d.decode_replicas
     one, other = (
-        uncertainty_of(part.deployment, d.lengths, load.in_system, supported, pools=True)
-        for part, load in ((d.prefill.prepared, state.prefill), (d.decode, state.decode))
+        uncertainty_of(part.deployment, d.lengths, concurrency, supported, pools=True)
+        for part in (d.prefill.prepared, d.decode)
     )
     return Uncertainty(
         "assumed", max(one.tpot, other.tpot), max(one.ttft, other.ttft), max(one.power, other.power),
