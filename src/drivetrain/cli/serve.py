@@ -22,6 +22,7 @@ from drivetrain.cli.purchase import (
     usd_per_hour,
     watts,
 )
+from drivetrain.cli.quality import Allow, AllowUnknownQuality, Levers, MinQuality
 
 if TYPE_CHECKING:
     from drivetrain.verbs.from_args import Command
@@ -78,9 +79,7 @@ LayoutOption = Annotated[str, typer.Option("--layout", "-l", help=_LAYOUT, rich_
 Engines = Annotated[str, typer.Option("--engines", "--engine", "-e", help=_ENGINES, rich_help_panel=_SPACE)]
 Weights = Annotated[str, typer.Option("--weights", help=_WEIGHTS, rich_help_panel=_SPACE)]
 Kv = Annotated[str, typer.Option("--kv", help="KV-cache precision: shipped, bf16 or fp8.", rich_help_panel=_SPACE)]
-AllowUnverified = Annotated[
-    bool, typer.Option("--allow-unverified", help=_UNVERIFIED, rich_help_panel=_SPACE)
-]
+AllowUnverified = Annotated[bool, typer.Option("--allow-unverified", help=_UNVERIFIED, rich_help_panel=_SPACE)]
 With = Annotated[str, typer.Option("--with", help=_TECHNIQUES, rich_help_panel=_SPACE)]
 Disaggregate = Annotated[str, typer.Option("--disaggregate", help=_DISAGGREGATE, rich_help_panel=_SPACE)]
 Budget = Annotated[
@@ -122,6 +121,10 @@ def plan_serve_command(
     kv: Kv = "shipped",
     techniques: With = "",
     allow_unverified: AllowUnverified = False,
+    allow: Allow = "",
+    min_quality: MinQuality = "",
+    allow_unknown_quality: AllowUnknownQuality = False,
+    levers: Levers = "quick",
     disaggregate: Disaggregate = "off",
     max_batched_tokens: Budget = None,
     max_num_seqs: Seqs = None,
@@ -172,6 +175,10 @@ def plan_serve_command(
         kv=kv,
         techniques=techniques,
         allow_unverified=allow_unverified,
+        allow=names(allow),
+        min_quality=min_quality or None,
+        allow_unknown_quality=allow_unknown_quality,
+        levers=levers,
         disaggregate=disaggregate,
         headroom=headroom,
         prefix_hit=prefix_hit,

@@ -23,7 +23,7 @@ from drivetrain.cost import jit
 from drivetrain.errors import DrivetrainError
 from drivetrain.measure import harness
 from drivetrain.measure.coefficients import Free, coefficients
-from drivetrain.measure.serving import Query, cut_of, lengths_for, read_query
+from drivetrain.measure.serving import Query, cut_of, lengths_for, read_query, slots
 from drivetrain.measure.table import Raw
 from drivetrain.serving import closed_loop
 from drivetrain.serving.deployment import Cut, deploy
@@ -161,8 +161,7 @@ class Problem:
         if key not in compiled:
             compiled[key] = deploy(row.piece, hardware, row.query.engine, eff, collective_coefficients(row.engine))
         prepared = prepare(compiled[key], row.lengths, row.budget)
-        # these ran, whatever our estimate of their memory says
-        fits = max(prepared.memory.fits, min(row.query.concurrency, 64.0))
+        fits = slots(prepared.memory.fits, row.query.concurrency)
         n, c = len(row.isl), compiled[key].coefficients
         ttft, tpot, _, _ = closed_loop.run(
             c.ops, c.collectives, prepared.scalars[:STEP_SCALARS], prepared.contexts.spans, row.isl, row.osl,

@@ -38,6 +38,7 @@ SATURATED_TTFT_S = 5.0
 # an engine that runs prompts first: those end, and start again, together.
 SPREADS = {"inferencex": 0.2, "nvidia-gap": 0.1}
 _IN_STEP_TOKENS = 1024
+_DID_FIT = 64.0
 _MOST_CONCURRENCY, _MOST_TOKENS = 100_000, 10_000_000
 _UNSEEN = {"new_model": "model not in the fit", "new_accelerator": "accelerator or engine not in the fit"}
 _KV = ("kv_dtype", "kv_precision", "kv_cache_dtype", "kv_cache_precision", "kv_cache_quant_mode")
@@ -232,11 +233,7 @@ def _uncertainty(query: Query, hardware: Hardware, fitted: bool) -> Uncertainty:
 
 
 def prepared_for(query: Query) -> tuple[Prepared, float]:
-    """The sized deployment and how many sequences fit at once.
-
-    A measured run did fit: where our safety margins say otherwise but weights fit the memory, one sequence per rank
-    is taken to fit.
-    """
+    """The sized deployment and how many sequences fit at once."""
     deployment = _deployment(
         query.model.name, query.dtype, query.placed.layout, query.kv_dtype, query.accelerator.name, query.engine.name,
         query.engine.family, query.released,
@@ -248,15 +245,19 @@ def prepared_for(query: Query) -> tuple[Prepared, float]:
         query.budget,
         float(seqs * query.placed.layout.dp or math.inf),
     )
-    if prepared.max_seqs >= 1:
-        return prepared, prepared.max_seqs
-    room, ranks = prepared.memory, query.placed.layout.dp
-    if room.weights > room.physical:
+    room = prepared.memory
+    if prepared.max_seqs < 1 and room.weights > room.physical:
         raise DoesNotFitError(
             f"does not fit: weights {room.weights / 1e9:.0f} GB on {room.physical / 1e9:.0f} GB per accelerator "
             f"as {query.placed.layout}."
         )
-    return prepared, float(ranks)
+    held = slots(prepared.max_seqs, query.concurrency)
+    return replace(prepared, max_seqs=held), held
+
+
+def slots(fits: float, concurrency: float) -> float:
+    """Sequences that a measured run held at once: what our memory rule says, but a run of a few dozen did fit."""
+    return max(fits, min(concurrency, _DID_FIT))
 
 
 @lru_cache(maxsize=512)

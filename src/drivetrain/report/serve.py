@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from drivetrain.report.bars import legend, stacked
+from drivetrain.report.levers import lever_lines
 from drivetrain.report.picture_data import memory_parts, step_parts
 from drivetrain.report.pictures import plan_pictures
 from drivetrain.report.pools import layout_option, pool_lines
@@ -21,10 +22,11 @@ from drivetrain.report.purchase import mixed_lines, plan_name, purchase_lines, r
 from drivetrain.report.ranges import latency_mean, range_line, ranged, ranged_in, ranking_line
 from drivetrain.report.words import RESOURCE as _RESOURCE
 from drivetrain.units import number, show
-from drivetrain.verbs.verdict import pool_words
+from drivetrain.verbs.verdict import changed_words, pool_words
 
 _WIDTH = 100
 _PICTURE_WIDTH = 80
+_ALTERNATIVES = 6
 _SHORT = {
     "hbm_bandwidth": "HBM",
     "compute": "compute",
@@ -126,7 +128,7 @@ def print_prediction(fields: dict[str, Any], *, pictures: bool = True) -> None:
         f"at {number(fields['concurrency_mean'])} requests in flight, "
         f"bound by {_RESOURCE[fields['bottleneck']]}."
     )
-    out.print(Text(title, style="bold green"))
+    out.print(Text(title + changed_words(fields), style="bold green"))
     _unknown(out, fields)
     out.print()
     _numbers(out, fields)
@@ -161,7 +163,7 @@ def _unknown(out: Console, f: dict[str, Any]) -> None:
 
 
 def _numbers(out: Console, f: dict[str, Any]) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in ("", "mean", "p50", "p90", "p95", "p99"):
         table.add_column(column, justify="left" if not column else "right")
     for name, label in (
@@ -230,18 +232,15 @@ def _limits(out: Console, best: dict[str, Any], answer: dict[str, Any]) -> None:
     gains = [m for m in answer["marginals"] if m["capacity_gain_frac"] > 0.002]
     more = ", ".join(f"{_RESOURCE[m['resource']]} +{_percent(m['capacity_gain_frac'])}" for m in gains[:4]) or "nothing"
     out.print(f"bottleneck  {_RESOURCE[best['bottleneck']]} takes most of a step. Capacity from 10 % better: {more}")
-    useful = [lever for lever in answer["levers"] if lever["gain_frac"] > 0.005]
-    for lever in useful[:3]:
-        note = "changes outputs, quality unknown" if lever["changes_output"] else "outputs unchanged"
-        out.print(
-            f"lever       {lever['lever']}: {_percent(lever['gain_frac'])} cheaper per token at full load ({note})"
-        )
+    for line in lever_lines(answer, out.width):
+        out.print(line)
 
 
 def _alternatives(out: Console, answer: dict[str, Any]) -> None:
     by = "instance" if answer["by_instance"] else "accelerator"
-    table = Table(title=f"best plan by {by}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    rows = answer[f"by_{by}"][:8]
+    table = Table(title=f"best plan by {by}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False,
+                  show_edge=False)  # fmt: skip
+    rows = answer[f"by_{by}"][:_ALTERNATIVES]
     one_precision = len({row["weight_dtype"] for row in rows}) == 1
     columns = ["plan", "engine", "weights", "$/Mtok", "J/tok", "TTFT p95", "TPOT p95", "bound"]
     if one_precision:
@@ -291,9 +290,12 @@ def _next(f: dict[str, Any], feasible: bool, scenario: dict[str, Any]) -> str:
         else f"--isl {scenario['isl']:g} --osl {scenario['osl']:g}"
     )
     slo = f' --slo "{scenario["slo"]}"' if scenario["slo"] else ""
-    weights = "" if scenario["weights"] == "shipped" else f" --weights {f['weight_dtype']}"
+    swapped = any(change.startswith("sibling=") for change in f["output_changes"])
+    weights = "" if swapped or f["weight_dtype"] == f["shipped_weight_dtype"] else f" --weights {f['weight_dtype']}"
+    weights += f" --kv {f['kv_dtype']}" if any(c.startswith("kv=") for c in f["output_changes"]) else ""
+    weights += f" --with {shlex.quote(f['with'])}" if f["with"] else ""
     return (
-        f"drivetrain predict serve -m {shlex.quote(scenario['model'])} {requests} "
+        f"drivetrain predict serve -m {shlex.quote(f['model'] if swapped else scenario['model'])} {requests} "
         f"{layout_option(f)} "
         f"-e {f['engine']}{weights} "
         f"--max-num-seqs {f['max_concurrency']} --max-batched-tokens {f['max_batched_tokens']} "

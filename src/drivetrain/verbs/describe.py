@@ -13,6 +13,7 @@ from drivetrain.serving.report import kv_occupancy, memory_bytes, utilisation
 from drivetrain.serving.search import Offer
 from drivetrain.serving.startable import features_of, support
 from drivetrain.serving.steady import Prepared, SteadyState, at_rate
+from drivetrain.techniques import spelled
 from drivetrain.verbs.bought import bought_fields, buy, wall_w
 from drivetrain.verbs.kept import changes_of, quality_fields
 from drivetrain.verbs.resolve import Resolved
@@ -54,6 +55,7 @@ def describe(
         "model": cut.model.name,
         "checkpoint": cut.checkpoint.name,
         "weight_dtype": cut.checkpoint.weight_dtype,
+        "shipped_weight_dtype": cut.model.checkpoints[0].weight_dtype,
         "kv_dtype": cut.kv_dtype,
         "compute_dtype": d.hardware.compute_dtype(cut.checkpoint.weight_dtype),
         "max_concurrency": int(prepared.max_seqs),
@@ -90,6 +92,7 @@ def describe(
         },
         "total_params": count(cut.model).total,
         "techniques": technique_fields(cut.techniques),
+        "with": spelled(cut.techniques.choice),
         **_quality(resolved, d),
         "tier": d.efficiency.tier,
         "support": _support(d, offer),

@@ -158,6 +158,7 @@ def _row(standing: Standing, pull: Pull) -> dict[str, Any]:
         "pair": len(pull.levers) > 1,
         "value": pull.found.cost[pull.metric] if known else None,
         "option": option_of(standing, pull),
+        "kind": " + ".join(lever.kind for lever in pull.levers),
         "allow": ",".join(dict.fromkeys(filter(None, map(allow_term, pull.levers)))) or None,
         "layout": str(d.cut.layout),
         "engine": d.engine.name,

@@ -53,6 +53,7 @@ def pools_gain(
         "pair": False,
         "value": None if math.isnan(offer.usd_per_hour) else usd / 3600.0 / rate * 1e6 / setting.lengths.osl_mean,
         "option": "--disaggregate on",
+        "kind": "disaggregation",
         "allow": None,
         "layout": f"prefill: {d.prefill.prepared.deployment.cut.layout}, decode: {decode.cut.layout}",
         "engine": decode.engine.name,

@@ -28,11 +28,20 @@ def verdict(scenario: ServeScenario, best: dict[str, Any]) -> str:
         money = f"{number(best['joules_per_output_token'])} J per output token (no price known)"
     else:
         money = f"${number(best['usd_per_million_output_tokens'])} per million output tokens"
+    how = ", ".join(filter(None, (best["engine"], best["weight_dtype"], best["with"])))
     return (
-        f"{bought_words(best)} as {pool_words(best) or copies} "
-        f"({best['engine']}, {best['weight_dtype']}) serve "
-        f"{number(scenario.rate or 0)} req/s at {money}; {_LIMIT_WORDS[best['bottleneck']]}."
+        f"{bought_words(best)} as {pool_words(best) or copies} ({how}) serve "
+        f"{number(scenario.rate or 0)} req/s at {money}; {_LIMIT_WORDS[best['bottleneck']]}.{changed_words(best)}"
     )
+
+
+def changed_words(f: Mapping[str, Any]) -> str:
+    """What is changed in the model's outputs, and what that leaves of its benchmark score."""
+    if not f["output_changes"]:
+        return ""
+    left = f["quality_delta"]["recovery"]
+    kept = "an unknown share" if left is None else f"{number(100 * left)} %"
+    return f" Outputs change: {' with '.join(f['output_changes'])} keeps {kept} of the benchmark score."
 
 
 def pool_words(f: Mapping[str, Any]) -> str:

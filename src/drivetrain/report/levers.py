@@ -1,0 +1,90 @@
+"""Levers of a plan for people: what each would save and what it keeps of the quality, the best pair, the frontier."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.text import Text
+
+from drivetrain.units import number
+
+_ROWS = 4
+_WORTH = 0.005
+_NAME = 36
+_INDENT = " " * 12
+_MATCHED = {"measured on this model": "this model", "on its family": "its family",
+            "on models of like size": "like size", "product of several": "product"}  # fmt: skip
+_CHEAPER = {
+    "usd_per_million_tokens_full_load": "cheaper per token at full load",
+    "joules_per_output_token_full_load": "less energy per token at full load",
+    "provisioned_joules_per_output_token": "fewer provisioned watts per token/s",
+}
+
+
+def lever_lines(answer: Mapping[str, Any], width: int) -> Iterator[Text]:
+    """A few lines: levers by what they gain, the best pair, and what less quality costs less."""
+    rows = [row for row in answer["levers"] if row["gain_frac"] > _WORTH and not row.get("unverified")]
+    alone = _distinct(row for row in rows if not row.get("pair"))[:_ROWS]
+    if alone:
+        metric = _CHEAPER.get(alone[0]["metric"], "better at full load")
+        yield Text(f"{'levers':<12}{metric:<{_NAME}}       kept (* with --allow)")
+        for row in alone:
+            yield Text(f"{_INDENT}{_short(row['lever'], _NAME):<{_NAME}}{_gain(row):>5}  {_kept(row)}"[:width])
+    yield from _pairs([row for row in rows if row.get("pair")], width)
+    yield from _frontier(answer, width)
+
+
+def _pairs(pairs: Sequence[Mapping[str, Any]], width: int) -> Iterator[Text]:
+    """The best pair, and the best that keeps outputs where that is another."""
+    exact = [row for row in pairs if not row["changes_output"]]
+    for title, row in zip(("best pair", ""), [*pairs[:1], *(row for row in exact[:1] if row is not pairs[0])],
+                          strict=False):  # fmt: skip
+        yield Text(f"{title:<12}{_short(row['lever'], _NAME):<{_NAME}}{_gain(row):>5}  {_kept(row)}"[:width])
+
+
+def _frontier(answer: Mapping[str, Any], width: int) -> Iterator[Text]:
+    """Cost over the day against the share of the benchmark score that is kept."""
+    rows = answer.get("quality_frontier") or ()
+    if len(rows) < 2:
+        return
+    where = "everywhere" if answer["scenario"]["levers"] == "all" else f"on {rows[0]['accelerator']}"
+    points = [
+        f"{number(100 * row['recovery_frac'])} % ${number(row['usd_per_million_output_tokens'])} ({row['label']})"
+        for row in rows
+    ]
+    text = f"kept, $/Mtok over the day, searched {where}: " + "; ".join(p.replace(" ", "\u00a0") for p in points)
+    for i, line in enumerate(textwrap.wrap(text, width - 12, break_on_hyphens=False)):
+        yield Text(f"{'quality' if i == 0 else '':<12}{line}".replace("\u00a0", " "))
+
+
+def _distinct(rows: Iterator[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The best of each kind, several precisions apart: other models and drafting methods are many."""
+    found: list[Mapping[str, Any]] = []
+    for row in rows:
+        kind = row.get("kind", "")
+        if kind in ("model", "speculative", "layout") and any(kind == known.get("kind", "") for known in found):
+            continue
+        found.append(row)
+    return found
+
+
+def _gain(row: Mapping[str, Any]) -> str:
+    return f"{number(100 * row['gain_frac'], 2)} %"
+
+
+def _kept(row: Mapping[str, Any]) -> str:
+    """What is left of the score, on how many benchmarks, measured on what."""
+    if not row["changes_output"]:
+        return "outputs unchanged"
+    quality = row["quality_delta"] or {}
+    left = quality.get("recovery")
+    if left is None:
+        return "unknown *"
+    evidence = "unverified" if quality["unverified"] else _MATCHED.get(quality["matched"], quality["matched"])
+    return f"{number(100 * left)} % * ({quality['n']}, {evidence})"
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) < most else text[: most - 2] + "…"
