@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-dev
 RUN_STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format lint types layers docs accuracy bench wheel clean help
+.PHONY: demo test check format lint types layers docs accuracy accuracy-refit bench wheel clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -35,8 +35,11 @@ docs: $(STAMP)   ## build the documentation, strictly
 	$(BIN)/pip install -q -e '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-accuracy: $(STAMP) ## rebuild the accuracy page from ../shared/validation
+accuracy: $(STAMP) ## rebuild the accuracy page from ../shared/validation and the left-out predictions that are there
 	$(BIN)/python tools/accuracy.py ../shared/validation
+
+accuracy-refit: $(STAMP) ## refit from ../shared/validation, leave everything out in turn, rebuild the page (half an hour)
+	$(BIN)/python tools/accuracy.py ../shared/validation --refit
 
 bench: $(STAMP)  ## speed, one JSON object a line
 	$(BIN)/python benchmarks/run.py

@@ -47,7 +47,7 @@ def test_a_measured_file_end_to_end(capsys, monkeypatch, tmp_path):
     answer = validate(capsys, monkeypatch, file, "--out", out)
     assert (answer["kind"], answer["n"], answer["predicted"], answer["skipped"]) == ("serving", 3, 3, [])
     assert answer["coverage"] == 1.0
-    assert set(answer["tpot"]) == {"n", "median_abs", "mean_abs", "p90_abs", "bias", "coverage80"}
+    assert set(answer["tpot"]) == {"n", "median_abs", "mean_abs", "p90_abs", "bias", "coverage80", "interval_score80"}
     assert (answer["tpot"]["n"], answer["ttft"]["n"]) == (2, 1)  # over 5 s is the saturated class
     assert answer["saturated"]["measured"] == 1
     assert {g["by"] for g in answer["groups"]} >= {"accelerator", "engine", "model", "concurrency"}

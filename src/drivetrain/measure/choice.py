@@ -1,4 +1,4 @@
-"""Choosing a deployment by prediction: does the choice keep its promise in the measurement, and what does it give away?
+"""Choosing a deployment by prediction: how often the choice breaks its promise, and what it gives away.
 
 A case is a model on an accelerator under an engine with given lengths, of which at least three configurations (layout,
 precision, requests in flight) were measured, and a limit (SLO) on the mean TPOT. Chosen is the configuration that is
@@ -27,7 +27,7 @@ TOLERANCE = 0.05  # a TPOT this share above the limit still counts as kept: abou
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One measured configuration of a case, with predicted and measured TPOT (s) and output tokens/s per accelerator."""
+    """One measured configuration of a case; ``tpot`` in seconds, ``rate`` in output tokens/s per accelerator."""
 
     case: tuple[str, ...]
     configuration: tuple[str, ...]
@@ -40,8 +40,8 @@ class Choice:
     """``cases`` in which one is predicted to keep the limit; the share of choices that break it; regret of the others.
 
     A choice within the tolerance may outdo the best that keeps the limit itself: ``mean_regret`` counts that as no
-    regret, ``mean_regret_net`` as a gain. ``missed`` counts cases apart in which none is predicted to keep the limit though one measured does; ``none_keeps``
-    those in which none does either way. Shares are None without a case.
+    regret, ``mean_regret_net`` as a gain. ``missed`` counts cases apart in which none is predicted to keep the limit
+    though one measured does; ``none_keeps`` those in which none does either way. Shares are None without a case.
     """
 
     cases: int

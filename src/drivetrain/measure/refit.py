@@ -63,7 +63,9 @@ def refit(
     then, now = problem.predict(_start(problem, before)), problem.predict(found.x)
     errors = {"before": errors_of(then, problem.measured), "after": errors_of(now, problem.measured)}
     errors |= {f"{name}s_left_out": errors_of(p, problem.measured) for name, p in held.items()}
-    calibration = _calibration(problem, found, before, errors, held)
+    # from scratch nothing of the old fit stays but what no fit moves (assumed shares of the base)
+    kept = {"base": before["base"], "spread": before.get("spread", {})} if scratch else before
+    calibration = _calibration(problem, found, kept, errors, held)
     return Refit(tuple(rows), calibration, _moved(problem, found, before), errors, held)
 
 

@@ -43,11 +43,11 @@ def print_validation(summary: dict[str, Any], groups: bool = True) -> None:
         )
     choice = summary.get("choice")
     if choice and choice["cases"]:
+        regret = choice["mean_regret"]
+        lost = "" if regret is None else f", the others lose {100 * regret:.1f} % tokens/s"
         out.print(
             f"Choosing by prediction under TPOT limits of 15, 25, 40 ms: {choice['cases']} cases, "
-            f"{100 * choice['broken_frac']:.1f} % break the limit"
-            + ("" if choice["mean_regret"] is None else f", the others lose {100 * choice['mean_regret']:.1f} % tokens/s")
-            + f"; {choice['missed']} more were missed."
+            f"{100 * choice['broken_frac']:.1f} % break the limit{lost}; {choice['missed']} more were missed."
         )
     reasons(out, "Not predicted", summary["skipped"])
     reasons(out, "Predicted but not scored", summary["unscored"])

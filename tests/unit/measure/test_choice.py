@@ -12,6 +12,7 @@ from drivetrain.measure.table import parse
 
 CASE = ("model", "part", "engine", "1000", "1000")
 SLO = 0.020
+MS, TOKENS_PER_S = st.floats(1, 100), st.floats(1, 1e4)
 
 
 def one(name: str, tpot: tuple[float, float], rate: tuple[float, float], case: tuple[str, ...] = CASE) -> Candidate:
@@ -65,9 +66,9 @@ def test_three_different_configurations_make_a_case_and_cases_are_apart():
 
 
 @given(
-    st.lists(st.tuples(st.floats(1, 100), st.floats(1, 100), st.floats(1, 1e4), st.floats(1, 1e4)), min_size=1, max_size=12),
+    st.lists(st.tuples(MS, MS, TOKENS_PER_S, TOKENS_PER_S), min_size=1, max_size=12),
     st.sampled_from([0.005, 0.02, 0.05]),
-)  # fmt: skip
+)
 def test_shares_are_shares_and_perfect_predictions_neither_break_nor_regret(rows, slo):
     found = choose([one(str(i), (p, m), (a, b)) for i, (p, m, a, b) in enumerate(rows)], [slo])
     assert found.cases + found.missed + found.none_keeps == (len(rows) >= 3)
