@@ -1,11 +1,11 @@
-"""What single kernels keep of the datasheet, by hardware generation (``cost/calibration/kernels.toml``).
+r"""What single kernels keep of the datasheet, by hardware generation (``cost/calibration/kernels.toml``).
 
     python tools/fit_kernels.py ../shared/validation/gemm_attention_micro.csv \\
         --out src/drivetrain/cost/calibration/kernels.toml
 
-Medians over measured matrix products: large ones (from 4096 rows and 1e7 weights) for compute, thin ones (up to 16 rows,
-from 3e7 weights) for bandwidth; narrow over 16 bit gives ``narrow_compute``. Engines keep less; these serve to carry a
-fitted generation over to one that was only measured kernel by kernel.
+Medians over measured matrix products: large ones (from 4096 rows and 1e7 weights) for compute, thin ones (up to 16
+rows, from 3e7 weights) for bandwidth; narrow over 16 bit gives ``narrow_compute``. Engines keep less; these serve to
+carry a fitted generation over to one that was only measured kernel by kernel.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def main() -> None:
         content[generation]["n"] = sum(len(v) for v in by_kind.values())
         print(generation, content[generation])
     head = (
-        f"# What single matrix products keep of the datasheet, medians, fitted by tools/fit_kernels.py on {args.csv.name}.\n"
+        f"# What single matrix products keep of the datasheet, medians, by tools/fit_kernels.py on {args.csv.name}.\n"
         "# A generation without served measurements takes the reference generation's factors times these ratios.\n\n"
     )
     args.out.write_text(head + tomli_w.dumps({"reference": "hopper", "generation": content}), encoding="utf-8")

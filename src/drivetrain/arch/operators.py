@@ -329,7 +329,7 @@ def _dense_elements(hidden: int, ffn: Dense) -> float:
 
 
 def _add(a: Vector, b: Vector) -> Vector:
-    return tuple(map(add, a, b))  # type: ignore[return-value]
+    return tuple(map(add, a, b))
 
 
 def _times(op: Op, n: int) -> Op:

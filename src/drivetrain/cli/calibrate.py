@@ -44,9 +44,9 @@ def calibrate_command(
     target = None
     if out is not None:
         target = out / FILE_NAME if out.is_dir() or not out.suffix else out
-        if not target.absolute().parent.is_dir():
-            if target.parent != out or not target.absolute().parent.parent.is_dir():
-                raise FileError(f"--out {out}: there is no folder {target.parent}. Create it first.")
+        new_folder = target.parent == out and target.absolute().parent.parent.is_dir()
+        if not target.absolute().parent.is_dir() and not new_folder:
+            raise FileError(f"--out {out}: there is no folder {target.parent}. Create it first.")
         if target.exists() and file.exists() and target.samefile(file):
             raise FileError(f"--out {out} is the file of measurements itself; give another name.")
     announce_with(lambda text: typer.echo(text, err=True))

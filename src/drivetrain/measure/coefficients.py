@@ -78,7 +78,11 @@ def coefficients(generations: Iterable[str], engines: Iterable[str]) -> tuple[Fr
     return (
         *_BASE,
         *_SOFTWARE,
-        *(Free(f"generation.{g}", name, 0.2, 5.0, 1.0, 0.25) for g in sorted(set(generations)) for name in _BY_GENERATION),
+        *(
+            Free(f"generation.{g}", name, 0.2, 5.0, 1.0, 0.25)
+            for g in sorted(set(generations))
+            for name in _BY_GENERATION
+        ),
         *(
             Free(f"engine.{e}", name, 0.1, 20.0, 1.0, 0.35)
             for e in sorted(set(engines) - {_REFERENCE_ENGINE})

@@ -49,13 +49,17 @@ def folds(rows: list[Row], kind: Kind) -> Iterator[tuple[str, NDArray[np.bool_]]
 
 
 def left_out(
-    problem: Problem, kind: Kind, progress: Callable[[int], None] = lambda _: None, evaluations: int = EVALUATIONS
+    problem: Problem,
+    kind: Kind,
+    progress: Callable[[int, int], None] = lambda _i, _n: None,
+    evaluations: int = EVALUATIONS,
 ) -> Floats:
     """(n, 2): TPOT and TTFT of every row, predicted by a fit that had not seen its fold."""
     usable = usable_rows(problem)
     out = np.full((len(problem.rows), 2), np.nan)
-    for number, (_, held) in enumerate(folds(problem.rows, kind)):
-        progress(number)
+    dealt = list(folds(problem.rows, kind))
+    for number, (_, held) in enumerate(dealt):
+        progress(number, len(dealt))
         found = fit(problem.subset(usable & ~held), evaluations)
         out[held] = problem.predict(found.x, held)[held]
     return out

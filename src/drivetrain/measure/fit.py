@@ -2,8 +2,9 @@
 
 A few physical coefficients, pooled over models, with factors by hardware generation and engine family, by robust least
 squares on the logarithms of predicted over measured mean TPOT and TTFT, each row simulated as the load test it was,
-just as ``validate serving`` does. Every coefficient is drawn towards a prior (:mod:`drivetrain.measure.coefficients`), so that only
-what the data insist on departs from it. Deterministic: no random numbers, a fixed order of rows and coefficients.
+just as ``validate serving`` does. Every coefficient is drawn towards a prior (:mod:`drivetrain.measure.coefficients`),
+so that only what the data insist on departs from it. Deterministic: no random numbers, a fixed order of rows and
+coefficients.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
+from drivetrain.cost import jit
 from drivetrain.cost.efficiency import Efficiency, collective_coefficients, scaled, software_factors
 from drivetrain.cost.hardware import hardware_of
-from drivetrain.cost import jit
 from drivetrain.errors import DrivetrainError
 from drivetrain.measure import harness
 from drivetrain.measure.coefficients import Free, coefficients
@@ -57,14 +58,17 @@ class Row:
 
     @property
     def accelerator(self) -> str:
+        """Its catalogue name."""
         return self.query.accelerator.name
 
     @property
     def engine(self) -> str:
+        """Its family."""
         return self.query.engine.family
 
     @property
     def model(self) -> str:
+        """Its catalogue name."""
         return self.query.model.name
 
     @property
@@ -127,6 +131,7 @@ class Problem:
         self.hardware = {r.accelerator: hardware_of(r.query.accelerator) for r in self.rows}
 
     def subset(self, keep: Sequence[bool] | NDArray[np.bool_]) -> Problem:
+        """The same problem with the rows in ``keep``."""
         return Problem([r for r, k in zip(self.rows, keep, strict=True) if k], self.fixed, self.free)
 
     def efficiencies(self, x: Floats) -> dict[tuple[str, str, str], Efficiency]:
@@ -174,7 +179,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """``x`` are logarithms of the coefficients, ``error`` their standard errors (posterior, relative), ``n`` rows each moves."""
+    """``x`` are logarithms of the coefficients, ``error`` their standard errors, ``n`` the rows that each moves."""
 
     x: Floats
     error: Floats

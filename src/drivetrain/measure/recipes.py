@@ -67,9 +67,8 @@ def _read(rule: dict[str, Any], isl: float, concurrency: float) -> Recipe:
     tokens = rule.get("tokens")
     if tokens == "prompt":
         tokens = (concurrency + isl + 2 * _ROUND - 1) // _ROUND * _ROUND
-    polls = [
-        steps for least, steps in sorted((int(k), v) for k, v in rule.get("poll", {}).items()) if concurrency >= least
-    ]
+    by_load = sorted((int(least), steps) for least, steps in rule.get("poll", {}).items())
+    polls = [steps for least, steps in by_load if concurrency >= least]
     return Recipe(None if tokens is None else float(tokens), polls[-1] if polls else 1, rule.get("hold", 0), rule.get("kv", ""),
                   rule.get("extra", 0))  # fmt: skip
 

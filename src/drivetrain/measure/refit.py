@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,8 +31,11 @@ _DIGITS = 4
 
 @dataclass(frozen=True, slots=True)
 class Refit:
-    """``calibration`` is the new file's content; ``errors[stage][metric]`` for stages before, after and each left-out
-    kind; ``left_out[kind]`` holds the predictions (n, 2) in the order of ``rows``."""
+    """A fit with its errors.
+
+    ``calibration`` is the new file's content; ``errors[stage][metric]`` for stages before, after and each left-out
+    kind; ``left_out[kind]`` holds the predictions (n, 2) in the order of ``rows``.
+    """
 
     rows: tuple[Row, ...]
     calibration: dict[str, Any]
@@ -56,10 +60,8 @@ def refit(
     found = fit(usable, progress=lambda i, n: tell("fitting", i, n))
     held = {}
     for kind in kinds:
-        folds = list(crossval.folds(problem.rows, kind))
-        held[kind.name] = crossval.left_out(
-            problem, kind, lambda i, k=kind, n=len(folds): tell(f"{k.name}s left out", i, n)
-        )
+        told = partial(tell, f"{kind.name}s left out")
+        held[kind.name] = crossval.left_out(problem, kind, told)
     then, now = problem.predict(_start(problem, before)), problem.predict(found.x)
     errors = {"before": errors_of(then, problem.measured), "after": errors_of(now, problem.measured)}
     errors |= {f"{name}s_left_out": errors_of(p, problem.measured) for name, p in held.items()}

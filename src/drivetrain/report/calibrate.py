@@ -67,8 +67,9 @@ def _coefficients(rows: list[dict[str, Any]]) -> Table:
     for name in ("coefficient", "before", "after", "±", "moved", "rows"):
         table.add_column(name, justify="left" if name == "coefficient" else "right", no_wrap=True)
     for row in rows:
-        table.add_row(row["coefficient"], "–" if row["before"] is None else number(row["before"], 3), number(row["after"], 3),
-                      _percent(row["standard_error"]), f"{row['sigmas']:.1f}", str(row["rows"]))  # fmt: skip
+        before = "–" if row["before"] is None else number(row["before"], 3)
+        table.add_row(row["coefficient"], before, number(row["after"], 3), _percent(row["standard_error"]),
+                      f"{row['sigmas']:.1f}", str(row["rows"]))  # fmt: skip
     return table
 
 

@@ -38,18 +38,21 @@ def lever_lines(answer: Mapping[str, Any], width: int) -> Iterator[Text]:
 
 def _pairs(pairs: Sequence[Mapping[str, Any]], width: int) -> Iterator[Text]:
     """The best pair, and the best that keeps outputs where that is another."""
-    exact = [row for row in pairs if not row["changes_output"]]
-    for title, row in zip(("best pair", ""), [*pairs[:1], *(row for row in exact[:1] if row is not pairs[0])],
-                          strict=False):  # fmt: skip
+    exact = next((row for row in pairs if not row["changes_output"]), None)
+    shown = [("best pair", pairs[0])] if pairs else []
+    if exact is not None and exact is not pairs[0]:
+        shown.append(("", exact))
+    for title, row in shown:
         yield Text(f"{title:<12}{_short(row['lever'], _NAME):<{_NAME}}{_gain(row):>5}  {_kept(row)}"[:width])
 
 
 def _frontier(answer: Mapping[str, Any], width: int) -> Iterator[Text]:
     """Cost over the day against the share of the benchmark score that is kept."""
-    rows = answer.get("quality_frontier") or ()
+    rows: list[Mapping[str, Any]] = list(answer.get("quality_frontier") or [])
     if len(rows) < 2:
         return
-    where = "everywhere" if answer["scenario"]["levers"] == "all" else f"on {rows[0]['accelerator']}"
+    alone = answer["scenario"]["levers"] != "all" and len({row["accelerator"] for row in rows}) == 1
+    where = f"on {rows[0]['accelerator']}" if alone else "everywhere"
     points = [
         f"{number(100 * row['recovery_frac'])} % ${number(row['usd_per_million_output_tokens'])} ({row['label']})"
         for row in rows

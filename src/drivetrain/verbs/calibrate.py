@@ -40,7 +40,10 @@ def calibrate(
         "n": len(rows) + len(skipped),
         "fitted": len(rows),
         "skipped": [{"row_id": k, "reason": v} for k, v in skipped.items()],
-        "errors": {stage: {m: None if s is None else asdict(s) for m, s in by.items()} for stage, by in found.errors.items()},
+        "errors": {
+            stage: {metric: None if s is None else asdict(s) for metric, s in by_metric.items()}
+            for stage, by_metric in found.errors.items()
+        },
         "moved": list(found.moved),
         "evidence": found.calibration["evidence"],
         "meta": {"version": __version__, "file": str(path), "elapsed_s": round(time.perf_counter() - started, 1)},

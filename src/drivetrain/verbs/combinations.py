@@ -86,11 +86,14 @@ class Search:
         fields = {name: value for lever in combination for name, value in lever.changes.items()}
         techniques = {name: value for lever in combination for name, value in lever.techniques.items()}
         model: Model = fields.get("model", resolved.model)
+        cache = resolved.kv_dtype
+        if "checkpoint" in fields and model is resolved.model:
+            cache = cache or resolved.checkpoints[0].kv_dtype  # lighter weights are no reason for a lighter cache
         try:
             jobs, _ = candidates(
                 model, (fields["checkpoint"],) if "checkpoint" in fields else resolved.checkpoints, offers,
                 resolved.engines, resolved.lengths,
-                kv_dtype=fields.get("kv_dtype", resolved.kv_dtype), only_layouts=resolved.layouts,
+                kv_dtype="" if model is not resolved.model else fields.get("kv_dtype", cache), only_layouts=resolved.layouts,
                 budget=resolved.scenario.max_batched_tokens, max_seqs=resolved.scenario.max_num_seqs,
                 techniques=activate(replace(resolved.techniques.choice, **techniques), model),
                 allow_unverified=resolved.scenario.allow_unverified,

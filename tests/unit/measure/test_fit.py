@@ -83,7 +83,8 @@ def test_rows_that_say_nothing_leave_the_prior(measured):
 
 def test_an_informed_prior_holds_against_a_single_strange_row(measured):
     before = {"base": {"kernel_s": 8e-6, "gemm_bandwidth": 0.65, "request_s": 0.05},
-              "generation": {"hopper": {"gemm_compute": 0.8}}, "standard_error": {f.key: 0.01 for f in FREE}}  # fmt: skip
+              "generation": {"hopper": {"gemm_compute": 0.8}},
+              "standard_error": {f.key: 0.01 for f in FREE}}  # fmt: skip
     priors = informed(FREE, before)
     assert [p.prior for p in priors] == pytest.approx(np.exp(TRUTH))
     assert all(p.sigma == pytest.approx(0.03) for p in priors)
