@@ -14,6 +14,7 @@ from typing import Any
 
 from drivetrain.catalogue import loader
 from drivetrain.catalogue.model import Model
+from drivetrain.catalogue.quality_keys import SIBLING
 from drivetrain.catalogue.read_workload import fixed
 from drivetrain.catalogue.workload import Workload
 from drivetrain.deploy.disaggregated import dynamo_graph, llm_d_values
@@ -71,10 +72,11 @@ def deployable(answer: Mapping[str, Any]) -> Deployable:
         raise InfeasibleError("there is no plan to save: nothing meets what was asked. Relax it and plan again.")
     best = dict(best) | {"memory_frac": best.get("memory_frac") or scenario.get("memory_frac")}
     best["techniques"] = best.get("techniques") or scenario.get("techniques")
-    model: Model = loader.load("models", scenario["model"])
+    served = served_model(best, scenario)
+    model: Model = loader.load("models", served)
     workload = _workload(scenario)
     length = max_model_len(workload, model)
-    pools = launch(best, scenario["model"], max_model_len=length, prefix_caching=_prefix_caching(scenario, workload))
+    pools = launch(best, served, max_model_len=length, prefix_caching=_prefix_caching(scenario, workload))
     files = {"plan.json": json.dumps(answer, indent=2, allow_nan=False, default=str) + "\n"}
     files["launch.sh"] = script(pools, f"{model.name}: {answer['verdict']}")
     files |= {pool.options_file: as_yaml([pool.options]) for pool in pools if pool.options}
@@ -96,6 +98,12 @@ def deployable(answer: Mapping[str, Any]) -> Deployable:
     }
     files["README.md"] = readme(answer, pools, {key: what[key] for key in files}, notes)
     return Deployable(files, pools)
+
+
+def served_model(best: Mapping[str, Any], scenario: Mapping[str, Any]) -> str:
+    """The model to load by the name the user gave it, or the one that stands in for it."""
+    stands_in = any(str(change).startswith(SIBLING) for change in best.get("output_changes") or ())
+    return str(best["model"] if stands_in else scenario["model"])
 
 
 def manifests(pools: Sequence[Pool], model: str) -> tuple[str, str, str]:

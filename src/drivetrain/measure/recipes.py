@@ -69,8 +69,13 @@ def _read(rule: dict[str, Any], isl: float, concurrency: float) -> Recipe:
         tokens = (concurrency + isl + 2 * _ROUND - 1) // _ROUND * _ROUND
     by_load = sorted((int(least), steps) for least, steps in rule.get("poll", {}).items())
     polls = [steps for least, steps in by_load if concurrency >= least]
-    return Recipe(None if tokens is None else float(tokens), polls[-1] if polls else 1, rule.get("hold", 0), rule.get("kv", ""),
-                  rule.get("extra", 0))  # fmt: skip
+    return Recipe(
+        budget=None if tokens is None else float(tokens),
+        poll=polls[-1] if polls else 1,
+        hold=rule.get("hold", 0),
+        kv=rule.get("kv", ""),
+        extra=rule.get("extra", 0),
+    )
 
 
 @cache

@@ -233,7 +233,7 @@ def _uncertainty(query: Query, hardware: Hardware, fitted: bool) -> Uncertainty:
 
 
 def prepared_for(query: Query) -> tuple[Prepared, float]:
-    """The sized deployment and how many sequences fit at once."""
+    """The deployment with the sequences that a measured run held at once, and how many fit by our memory rule."""
     deployment = _deployment(
         query.model.name, query.dtype, query.placed.layout, query.kv_dtype, query.accelerator.name, query.engine.name,
         query.engine.family, query.released,
@@ -251,8 +251,7 @@ def prepared_for(query: Query) -> tuple[Prepared, float]:
             f"does not fit: weights {room.weights / 1e9:.0f} GB on {room.physical / 1e9:.0f} GB per accelerator "
             f"as {query.placed.layout}."
         )
-    held = slots(prepared.max_seqs, query.concurrency)
-    return replace(prepared, max_seqs=held), held
+    return replace(prepared, max_seqs=slots(prepared.max_seqs, query.concurrency)), max(prepared.max_seqs, 1.0)
 
 
 def slots(fits: float, concurrency: float) -> float:

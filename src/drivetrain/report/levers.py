@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.text import Text
@@ -29,9 +29,10 @@ def lever_lines(answer: Mapping[str, Any], width: int) -> Iterator[Text]:
     alone = _distinct(row for row in rows if not row.get("pair"))[:_ROWS]
     if alone:
         metric = _CHEAPER.get(alone[0]["metric"], "better at full load")
-        yield Text(f"{'levers':<12}{metric:<{_NAME}}       kept (* with --allow)")
+        yield Text(f"{'levers':<12}{metric:<{_NAME}}       kept (* with --allow)"[:width])
         for row in alone:
-            yield Text(f"{_INDENT}{_short(row['lever'], _NAME):<{_NAME}}{_gain(row):>5}  {_kept(row)}"[:width])
+            other = "" if row["metric"] == alone[0]["metric"] else f" ({_CHEAPER[row['metric']].split(' for ')[0]})"
+            yield Text(f"{_INDENT}{_short(row['lever'], _NAME):<{_NAME}}{_gain(row):>5}  {_kept(row)}{other}"[:width])
     yield from _pairs([row for row in rows if row.get("pair")], width)
     yield from _frontier(answer, width)
 
@@ -62,15 +63,20 @@ def _frontier(answer: Mapping[str, Any], width: int) -> Iterator[Text]:
         yield Text(f"{'quality' if i == 0 else '':<12}{line}".replace("\u00a0", " "))
 
 
-def _distinct(rows: Iterator[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The best of each kind, several precisions apart: other models and drafting methods are many."""
-    found: list[Mapping[str, Any]] = []
+def _distinct(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """One of each kind: what saves most, of about equals what keeps most; of other models what keeps most."""
+    found: dict[str, Mapping[str, Any]] = {}
     for row in rows:
-        kind = row.get("kind", "")
-        if kind in ("model", "speculative", "layout") and any(kind == known.get("kind", "") for known in found):
-            continue
-        found.append(row)
-    return found
+        kind = str(row.get("kind") or row["lever"])
+        if kind not in found or _rank(row) > _rank(found[kind]):
+            found[kind] = row
+    return sorted(found.values(), key=lambda row: -float(row["gain_frac"]))
+
+
+def _rank(row: Mapping[str, Any]) -> tuple[float, float]:
+    kept = (row["quality_delta"] or {}).get("recovery") or 0.0
+    gain = round(row["gain_frac"], 2)
+    return (kept, gain) if row.get("kind") == "model" else (gain, kept)
 
 
 def _gain(row: Mapping[str, Any]) -> str:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from drivetrain.arch.params import count
 from drivetrain.catalogue import loader
-from drivetrain.catalogue.model import Model, MoE
+from drivetrain.catalogue.model import Checkpoint, Model, MoE
 from drivetrain.catalogue.quality import Sibling, siblings_of
 from drivetrain.techniques import Techniques, spelled
 from drivetrain.verbs.kept import WIDE
@@ -34,15 +35,16 @@ def exact_levers(model: Model, setting: Setting) -> list[Lever]:
 
 
 def weights_levers(model: Model, setting: Setting) -> list[Lever]:
-    """Weights of every published precision but the present one; the cache stays as it is."""
-    seen = {setting.checkpoint.weight_dtype}
-    found = []
-    for checkpoint in model.checkpoints:
-        dtype = checkpoint.weight_dtype
-        if dtype not in seen:
-            seen.add(dtype)
-            found.append(Lever(f"weights={dtype}", "weights", changes={"checkpoint": checkpoint}, frees_memory=True))
-    return found
+    """Weights of every published precision but the present one; the cache stays as it is.
+
+    Of several checkpoints in one precision that which ships with the cache at hand, else the first.
+    """
+    found: dict[str, Checkpoint] = {}
+    for checkpoint in sorted(model.checkpoints, key=lambda c: c.kv_dtype != setting.kv_dtype):
+        found.setdefault(checkpoint.weight_dtype, checkpoint)
+    order = dict.fromkeys(c.weight_dtype for c in model.checkpoints)
+    return [Lever(f"weights={dtype}", "weights", changes={"checkpoint": found[dtype]}, frees_memory=True)
+            for dtype in order if dtype != setting.checkpoint.weight_dtype]  # fmt: skip
 
 
 def kv_levers(setting: Setting) -> list[Lever]:
@@ -115,8 +117,9 @@ def _sibling(sibling: Sibling) -> Lever | None:
     if sibling.model not in loader.names("models"):
         return None
     other: Model = loader.load("models", sibling.model)
-    first = other.checkpoints[0]
-    shaped = "" if sibling.checkpoint == sibling.model else f"shaped as {sibling.model}"
+    first, own = other.checkpoints[0], "/" in sibling.checkpoint  # weights of their own in a known model's shape
+    first = replace(first, name=sibling.checkpoint) if own else first
+    shaped = f"has the shape of {sibling.model}" if own else ""
     fields = {"model": other, "checkpoint": first, "kv_dtype": first.kv_dtype}
     return Lever(
         f"{sibling.relation}={sibling.checkpoint}", "model",

@@ -20,7 +20,7 @@ from drivetrain.serving.search import Job, Offer, Outcome, Traffic, candidates, 
 from drivetrain.serving.slo import Target
 from drivetrain.serving.techniques.active import activate
 from drivetrain.verbs.allowed import base_setting
-from drivetrain.verbs.kept import changes_of, keeps, recovery
+from drivetrain.verbs.kept import changes_of, keeps, recovery, stand_in_key
 from drivetrain.verbs.resolve import Resolved
 from drivetrain.verbs.setting import Lever
 from drivetrain.verbs.space import jobs_of
@@ -86,14 +86,16 @@ class Search:
         fields = {name: value for lever in combination for name, value in lever.changes.items()}
         techniques = {name: value for lever in combination for name, value in lever.techniques.items()}
         model: Model = fields.get("model", resolved.model)
-        cache = resolved.kv_dtype
-        if "checkpoint" in fields and model is resolved.model:
+        cache = fields.get("kv_dtype", resolved.kv_dtype)
+        if model is not resolved.model:
+            cache = ""
+        elif "checkpoint" in fields:
             cache = cache or resolved.checkpoints[0].kv_dtype  # lighter weights are no reason for a lighter cache
         try:
             jobs, _ = candidates(
                 model, (fields["checkpoint"],) if "checkpoint" in fields else resolved.checkpoints, offers,
                 resolved.engines, resolved.lengths,
-                kv_dtype="" if model is not resolved.model else fields.get("kv_dtype", cache), only_layouts=resolved.layouts,
+                kv_dtype=cache, only_layouts=resolved.layouts,
                 budget=resolved.scenario.max_batched_tokens, max_seqs=resolved.scenario.max_num_seqs,
                 techniques=activate(replace(resolved.techniques.choice, **techniques), model),
                 allow_unverified=resolved.scenario.allow_unverified,
@@ -168,7 +170,7 @@ class Search:
 def changes_in(resolved: Resolved, job: Job) -> tuple[str, ...]:
     """What a job changes in the outputs of the model asked for."""
     cut = job.deployment.cut
-    stand_in = "" if cut.model is resolved.model else f"sibling={cut.model.name}"
+    stand_in = stand_in_key(resolved.model, cut.model, cut.checkpoint)
     return changes_of(cut.model.checkpoints[0], cut.checkpoint, cut.kv_dtype, cut.techniques.choice, stand_in)
 
 
@@ -179,7 +181,7 @@ def kept_by(resolved: Resolved, job: Job) -> float | None:
 
 
 def burdens(resolved: Resolved, jobs: Sequence[Job]) -> NDArray[np.float64]:
-    """How much each job does otherwise than asked: what changes outputs weighs more than what does not."""
+    """How much each job does otherwise than asked: quality lost first, then changes of outputs, then techniques."""
     of_cut: dict[int, float] = {}
     found = np.empty(len(jobs))
     asked = resolved.techniques.choice
@@ -187,6 +189,8 @@ def burdens(resolved: Resolved, jobs: Sequence[Job]) -> NDArray[np.float64]:
         cut = job.deployment.cut
         if id(cut) not in of_cut:
             more = len(set(cut.techniques.choice.chosen.items()) - set(asked.chosen.items()))
-            of_cut[id(cut)] = 100.0 * len(changes_in(resolved, job)) + more
+            kept = kept_by(resolved, job)
+            lost = 1.0 if kept is None else 1.0 - min(kept, 1.0)
+            of_cut[id(cut)] = 1e4 * lost + 1.0 * len(changes_in(resolved, job)) + 1e-2 * more
         found[i] = of_cut[id(cut)]
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,7 @@ def _question(source: Source) -> Question:
 
 def _ask(verb: str, scenario: ServeScenario) -> _Answer:
     if verb == "plan":
-        found = plan(scenario)
+        found = plan(replace(scenario, levers="off"))
         return _Answer(found["best"], found["verdict"])
     return _Answer(predict(scenario), "")
 

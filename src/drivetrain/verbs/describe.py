@@ -15,7 +15,7 @@ from drivetrain.serving.startable import features_of, support
 from drivetrain.serving.steady import Prepared, SteadyState, at_rate
 from drivetrain.techniques import spelled
 from drivetrain.verbs.bought import bought_fields, buy, wall_w
-from drivetrain.verbs.kept import changes_of, quality_fields
+from drivetrain.verbs.kept import changes_of, quality_fields, stand_in_key
 from drivetrain.verbs.resolve import Resolved
 from drivetrain.verbs.technique_notes import technique_fields
 
@@ -103,10 +103,9 @@ def describe(
 def _quality(resolved: Resolved, d: Deployment) -> dict[str, Any]:
     """What changes outputs against the model as shipped, and what that leaves of its benchmark scores."""
     cut, asked = d.cut, resolved.model
-    stands_in = cut.model is not asked
     changes = changes_of(cut.model.checkpoints[0], cut.checkpoint, cut.kv_dtype, cut.techniques.choice,
-                         f"sibling={cut.model.name}" if stands_in else "")  # fmt: skip
-    found = quality_fields(changes, asked, cut.model if stands_in else None)
+                         stand_in_key(asked, cut.model, cut.checkpoint))  # fmt: skip
+    found = quality_fields(changes, asked, None if cut.model is asked else cut.model)
     return {"output_changes": list(changes), "quality_delta": found}
 
 

@@ -15,6 +15,7 @@ _KIND = {"model": "models", "workload": "workloads", "accelerators": "accelerato
 # Choices that exclude each other change together or not at all.
 _TOGETHER = {"workload": ("workload", "isl", "osl"), "load": ("rate", "concurrency")}
 _TECHNIQUES = "techniques"
+_SAID_BESIDE = ("levers",)  # choices about what is said beside the plan, which they do not change
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def differences(a: ServeScenario, b: ServeScenario) -> list[Difference]:
     >>> [(d.field, d.a, d.b) for d in differences(one, two)]
     [('workload', 'chat', {'isl': 1000, 'osl': 100})]
     """
-    names = [f.name for f in fields(ServeScenario)]
+    names = [f.name for f in fields(ServeScenario) if f.name not in _SAID_BESIDE]
     differing = {name for name in names if _meaning(name, a) != _meaning(name, b)}
     groups = {title: members for title, members in _TOGETHER.items() if _exclusive(members, a, b)}
     found: list[Difference] = []
@@ -93,6 +94,8 @@ def _meaning(name: str, scenario: ServeScenario) -> object:
     value = getattr(scenario, name)
     if name == "slo":
         return frozenset(parse_slo(value))
+    if name == "allow":
+        return frozenset(value)
     if not value or name not in _KIND:
         return value
     several = value.split(",") if isinstance(value, str) and name == "region" else value

@@ -95,7 +95,7 @@ def _too_long(command: Command) -> list[str]:
 
 def _compare(command: Command) -> dict[str, Any]:
     """The same load planned twice on the same accelerator and engine: as given, and with flags free."""
-    scenario = replace(command.scenario, headroom=0.0)
+    scenario = replace(command.scenario, headroom=0.0, levers="off")
     free = replace(scenario, layouts=(), max_num_seqs=None, max_batched_tokens=None)
     try:
         given, best = plan(scenario), plan(free)

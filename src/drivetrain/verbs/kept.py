@@ -13,6 +13,7 @@ from drivetrain.arch.params import count
 from drivetrain.catalogue import loader
 from drivetrain.catalogue.model import Checkpoint, Model
 from drivetrain.catalogue.quality import QualityDelta, combine, quality_of
+from drivetrain.catalogue.quality_keys import SIBLING
 from drivetrain.techniques import Techniques
 
 WIDE = ("bf16", "fp16", "fp32", "tf32")
@@ -39,9 +40,20 @@ def changes_of(
     return tuple(found)
 
 
+def stand_in_key(asked: Model, model: Model, checkpoint: Checkpoint) -> str:
+    """How quality data names a model that answers in place of the one asked for; empty where it is that one.
+
+    Weights of another origin (distilled) share a catalogued model's shape and have a name of their own.
+    """
+    if model is asked:
+        return ""
+    own = any(checkpoint.name == known.name for known in model.checkpoints)
+    return f"{SIBLING}{model.name if own else checkpoint.name}"
+
+
 def quality(changes: Sequence[str], model: Model, stand_in: Model | None = None) -> QualityDelta | None:
     """What ``changes`` leave together; ``None`` is unknown. Changes of a stand-in are looked up for it."""
-    return combine(_one(key, model if key.startswith("sibling=") else stand_in or model) for key in changes)
+    return combine(_one(key, model if key.startswith(SIBLING) else stand_in or model) for key in changes)
 
 
 def recovery(changes: Sequence[str], model: Model, stand_in: Model | None = None) -> float | None:

@@ -14,6 +14,7 @@ from drivetrain.arch.layout import Layout
 from drivetrain.serving.search import layouts
 from drivetrain.serving.slo import Target
 from drivetrain.serving.startable import features_of, support
+from drivetrain.verbs.kept import stand_in_key
 from drivetrain.verbs.ranking import Chosen
 from drivetrain.verbs.resolve import Resolved
 from drivetrain.verbs.setting import JOULES, USD, Counter, FullLoad, Lever, Missing, Setting, at_full_load
@@ -54,7 +55,7 @@ class Standing:
         self.resolved, self.counter = resolved, Counter()
         self.offer, self.layout = chosen.job.offer, cut.layout
         self.metric = JOULES if resolved.scenario.objective in ("energy", "carbon") else USD
-        stand_in = "" if cut.model is resolved.model else f"sibling={cut.model.name}"
+        stand_in = stand_in_key(resolved.model, cut.model, cut.checkpoint)
         self.setting = Setting(cut.model, cut.checkpoint, cut.kv_dtype, cut.techniques.choice, (engine,),
                                (cut.layout,), resolved.lengths, targets, stand_in)  # fmt: skip
         domain = self.offer.hardware.topology.domain

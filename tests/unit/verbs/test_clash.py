@@ -11,7 +11,7 @@ QUESTION = {"model": "llama-3.1-70b", "workload": "azure-2023-conv", "rate": 5.0
             "accelerators": ("h100-sxm", "h200-sxm", "mi300x"), "engines": ("vllm",)}  # fmt: skip
 
 CLASHES = {
-    "power": {"max_power_w": 6e3},
+    "power": {"max_power_w": 4e3},
     "power below one replica": {"max_power_w": 500.0},
     "budget": {"budget_usd_per_hour": 5.0},
     "total": {"max": 3},

@@ -1,0 +1,198 @@
+"""The worked examples: each file is answered, tells an expert what an expert looks for, and can be started."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import drivetrain
+from drivetrain.deploy import arguments
+from drivetrain.deploy.command import take_apart
+from drivetrain.deploy.save import save_plan
+from drivetrain.scenario_file import read_question
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+PAGES = ROOT / "docs" / "examples"
+FILES = {path.relative_to(EXAMPLES).as_posix(): path for path in sorted(EXAMPLES.rglob("*.toml"))}
+ASKS_TOO_MUCH = "room-200kw/asked.toml"
+PLANS = [name for name in FILES if name != ASKS_TOO_MUCH]
+COMPARED = [
+    ("moe-nvl72/b200-nodes.toml", "moe-nvl72/nvl72.toml"),
+    ("long-context-rag/undivided.toml", "long-context-rag/pools.toml"),
+    ("migration/today.toml", "migration/b200.toml"),
+    ("migration/today.toml", "migration/mi355x.toml"),
+]
+STARTS = re.compile(r"vllm serve |sglang|trtllm-serve ")
+
+
+@cache
+def asked(name: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of a scenario
+    """The answer to one example, once for all tests."""
+    return drivetrain.plan_serve(**read_question(FILES[name]).choices | changes)
+
+
+def cost(name: str, **changes: Any) -> float:  # noqa: ANN401
+    """Dollars per million output tokens of an example's plan."""
+    return float(asked(name, **changes)["best"]["usd_per_million_output_tokens"])
+
+
+def test_there_are_six_examples_each_with_a_page_that_uses_its_files() -> None:
+    folders = {Path(name).parts[0] for name in FILES}
+    assert folders == {"chat-assistant", "moe-nvl72", "long-context-rag", "agent-fleet", "room-200kw", "migration"}
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for folder in folders:
+        page = (PAGES / f"{folder}.md").read_text(encoding="utf-8")
+        assert f"examples/{folder}.md" in navigation
+        assert f"({folder}.md)" in (PAGES / "index.md").read_text(encoding="utf-8")
+        for name in FILES:
+            if name.startswith(folder):
+                stem = Path(name).stem
+                assert re.search(rf"{stem}(\.toml)?[\"`\s]", page), f"{folder}.md does not speak of {name}"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_says_why_it_chooses_what_it_chooses(name: str) -> None:
+    text = FILES[name].read_text(encoding="utf-8")
+    assert text.startswith("# "), "the first line says what is asked"
+    assert text.count("#") >= 2 or "The same" in text.splitlines()[0]
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_an_expert_finds_what_an_expert_looks_for(name: str) -> None:
+    answer = asked(name)
+    assert answer["feasible"], answer["verdict"]
+    best, offered = answer["best"], answer["offered_output_tokens_per_s"]
+    # mean and peak
+    assert 0 < offered["mean"] < offered["peak"] <= best["output_tokens_per_s"] * (1 + 1e-9)
+    assert best["usd_per_million_output_tokens"] >= best["usd_per_million_tokens_full_load"] > 0
+    # what was assumed, and where it comes from
+    said = {row["what"] for row in answer["assumptions"]}
+    assert {"workload", "mean input, output tokens", "peak_to_mean", "headroom", "prefix_cache_hit_frac", "pue"} <= said
+    assert all(row["source"] for row in answer["assumptions"])
+    assert answer["sources"]
+    # what is unverified
+    assert best["tier"] in ("measured", "calibrated", "roofline", "assumed")
+    assert best["support"]["status"] == "supported"
+    assert best["range_kind"]
+    assert best["usd_per_million_output_tokens_p10"] <= best["usd_per_million_output_tokens"] * (1 + 1e-9)
+    # which quality is lost: none, or by how much and on which benchmarks
+    lost = best["quality_delta"]
+    assert lost is not None
+    assert 0.9 < lost["recovery"] <= 1.0
+    assert bool(best["output_changes"]) == bool(lost["benchmarks"])
+    # which lever is next
+    assert answer["levers"]
+    for row in answer["levers"]:
+        assert row["changes_output"] or row["quality_delta"] is None or row["quality_delta"]["recovery"] == 1.0
+        assert row["option"] or row["pair"] or row["metric"]
+    assert max(row["gain_frac"] for row in answer["levers"]) > 0
+    assert answer["levers_not_available"] is not None
+    assert math.isclose(sum(best["memory_bytes"].values()), 2 * best["memory_bytes"]["usable"], rel_tol=1e-6)
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_every_launch_line_parses_against_its_engines_arguments(name: str, tmp_path: Path) -> None:
+    answer = asked(name)
+    folder = save_plan(answer, tmp_path / "plan")
+    assert json.loads((folder / "plan.json").read_text(encoding="utf-8"))["verdict"] == answer["verdict"]
+    best = answer["best"]
+    release = best["engine"].rpartition("-")[2]
+    starts = [line for line in (folder / "launch.sh").read_text(encoding="utf-8").splitlines() if _starts(line)]
+    pools = best["layout"] if isinstance(best["layout"], dict) else {"server": None}
+    assert len(starts) >= len(pools)
+    for line in starts:
+        command = take_apart(line)
+        parsed = arguments.parse(command.family, release, command.argv)
+        assert parsed.model, line
+        assert str(parsed.model).casefold().endswith(str(best["checkpoint"]).rpartition("/")[2].casefold())
+        options = parsed.values.get("extra_llm_api_options")
+        if options:
+            given = yaml.safe_load((folder / options).read_text(encoding="utf-8"))
+            assert arguments.unknown_options(parsed.arguments, given) == []
+    told = (folder / "README.md").read_text(encoding="utf-8")
+    for heading in ("## Start", "## What was assumed", "could not be checked"):
+        assert heading in told
+
+
+def _starts(line: str) -> bool:
+    return bool(STARTS.search(line)) and not line.lstrip().startswith(("#", "*)", "case"))
+
+
+@pytest.mark.parametrize(("a", "b"), COMPARED)
+def test_effects_of_a_comparison_sum_to_the_whole(a: str, b: str) -> None:
+    answer = drivetrain.compare(FILES[a], FILES[b])
+    effects = [difference["effect"]["delta"] for difference in answer["differences"]]
+    assert effects
+    assert sum(effects) == pytest.approx(answer["total_delta"], rel=1e-6)
+    assert answer["total_delta"] == pytest.approx(cost(b, levers="off") - cost(a, levers="off"), rel=1e-6)
+
+
+def test_the_room_names_the_largest_rate_that_fits() -> None:
+    answer = asked(ASKS_TOO_MUCH)
+    assert not answer["feasible"]
+    assert "200 kW" in answer["verdict"]
+    named = re.search(r"--rate to ([\d,]+) req/s", answer["verdict"])
+    assert named, answer["verdict"]
+    rate = float(named[1].replace(",", ""))
+    fits = asked(ASKS_TOO_MUCH, rate=rate, levers="off")
+    assert fits["feasible"], fits["verdict"]
+    assert fits["best"]["provisioned_power_w"] <= 200e3
+    assert fits["best"]["spare_accelerators"] > 0
+    assert not asked(ASKS_TOO_MUCH, rate=rate * 1.1, levers="off")["feasible"]
+    capped = asked(ASKS_TOO_MUCH, rate=rate * 1.05, techniques="power-cap=0.7", levers="off")
+    assert capped["feasible"], "a cap lets more servers in"
+
+
+def test_what_the_pages_say_holds() -> None:
+    # chat: what is allowed is used where it saves and keeps enough
+    assert cost("chat-assistant/allowed.toml") < cost("chat-assistant/shipped.toml")
+    assert asked("chat-assistant/allowed.toml")["best"]["quality_delta"]["recovery"] >= 0.99
+    # agents: a finite cache costs, host memory gives most of it back, none at all costs most
+    stated, device = cost("agent-fleet/stated-hits.toml"), cost("agent-fleet/device-cache.toml")
+    assert stated <= cost("agent-fleet/host-cache.toml") <= device
+    assert device < cost("agent-fleet/stated-hits.toml", prefix_hit=0.0, levers="off")
+    # NVL72: worth it at a strict target, not at a loose one
+    loose = "ttft_p95=3s,tpot_p95=50ms"
+    assert cost("moe-nvl72/nvl72.toml") < min(cost("moe-nvl72/b200-nodes.toml"), cost("moe-nvl72/h200-nodes.toml"))
+    assert cost("moe-nvl72/nvl72.toml", slo=loose, levers="off") > cost(
+        "moe-nvl72/h200-nodes.toml", slo=loose, levers="off"
+    )
+    # RAG: pools pay at the strict target
+    assert cost("long-context-rag/pools.toml") < cost("long-context-rag/undivided.toml")
+    # migration: precision alone saves a good part, the new parts save more
+    fp8 = cost("migration/today.toml", weights="fp8", levers="off")
+    assert cost("migration/b200.toml") < fp8 < 0.8 * cost("migration/today.toml")
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_no_plan_beats_the_envelope(name: str) -> None:
+    """No fleet computes more than its datasheet; none reads the weights faster than its memory."""
+    from drivetrain.catalogue import loader
+
+    answer = asked(name)
+    best = answer["best"]
+    chip = loader.load("accelerators", best["accelerator"])
+    model = loader.load("models", best["model"])
+    active = drivetrain.import_model(model)["active_params"] if False else _active(model)
+    given = dict(next(row for row in answer["assumptions"] if row["what"] == "mean input, output tokens"))["value"]
+    hit = next(row["value"] for row in answer["assumptions"] if row["what"] == "prefix_cache_hit_frac")
+    per_request = given[0] * (1 - hit) + given[1]
+    flops = answer["offered_output_tokens_per_s"]["rate_peak"] * per_request * 2 * active
+    rates = [chip.flops.get(best["compute_dtype"], 0.0), chip.flops.get("fp8", 0.0), chip.flops["bf16"]]
+    assert flops < best["n_accelerators"] * max(rates)
+    tokens = answer["offered_output_tokens_per_s"]["mean"]
+    assert best["usd_per_million_output_tokens"] == pytest.approx(best["usd_per_hour"] / tokens / 3600 * 1e6)
+
+
+def _active(model: Any) -> float:  # noqa: ANN401 - a catalogue model
+    from drivetrain.arch.params import count
+
+    return float(count(model).active)
