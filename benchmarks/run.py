@@ -89,6 +89,19 @@ def warm() -> None:
     )
 
 
+def levers() -> None:
+    """Everything at once: each choice that changes outputs or not, alone and together, over the whole catalogue."""
+    import drivetrain
+
+    for model in ("llama-3.1-70b", "gpt-oss-120b", "deepseek-v3"):
+        question = QUESTION | {"model": model, "allow": "all", "levers": "all"}
+        n = drivetrain.plan_serve(**question)["n_evaluated"]
+        seconds = cpu_seconds(lambda question=question: drivetrain.plan_serve(**question), 3)
+        what = f"{model} over the whole catalogue with --allow all --levers all, warm process, CPU time"
+        report("plan_all_levers_s", seconds, "s", what)
+        report("plan_all_levers.evaluations", n / seconds, "1/s", f"{n} deployments; {what}, candidates built inside")
+
+
 def cold() -> None:
     report("cli.help", wall_seconds([*CLI, "--help"]), "s", "cold process, wall clock, best of 5")
     base = wall_seconds([sys.executable, "-c", "pass"])
@@ -101,4 +114,5 @@ def cold() -> None:
 
 if __name__ == "__main__":
     warm()
+    levers()
     cold()

@@ -86,7 +86,8 @@ OTHER = {
     "kv": "fp8", "headroom": 0.2, "prefix_hit": 0.5, "pricing": "own", "region": "eu", "max_accelerators": 8,
     "max_batched_tokens": 4096.0, "max_num_seqs": 32.0, "buy": "servers", "spares": 1, "max": ("a=4",),
     "max_power_w": 1e5, "budget_usd_per_hour": 50.0, "mix": True, "disaggregate": "on", "allow_unverified": True,
-    "techniques": "power-cap=0.7", "memory_frac": 0.8,
+    "techniques": "power-cap=0.7", "memory_frac": 0.8, "allow": ("weights",), "min_quality": 0.9,
+    "allow_unknown_quality": True, "levers": "all",
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from drivetrain.arch.layout import Layout
 from drivetrain.arch.operators import Op
-from drivetrain.arch.step import EXPERT_TOKENS, N_FEATURES, ROWS, TOKENS
+from drivetrain.arch.step import EXPERT_TOKENS, N_FEATURES, ROWS, TOKENS, Vector
 from drivetrain.comms.collectives import Coefficients
 from drivetrain.cost.efficiency import Efficiency
 from drivetrain.cost.hardware import Hardware
@@ -54,7 +54,7 @@ def compile_step(
     rows: list[list[float]] = []
     messages: list[list[float]] = []
     overhead = eff.step_s
-    for op in ops:
+    for op, moved in zip(ops, _bytes_moved(ops), strict=True):
         if op.kind == "collective":
             messages.append(_collective_row(op, hardware, layout, eff, links))
             continue
@@ -68,7 +68,7 @@ def compile_step(
         )
         rows.append(
             [f / flop_rate for f in issued_flops(op, eff)]
-            + [b / byte_rate for b in op.bytes_moved]
+            + [b / byte_rate for b in moved]
             + [float(spans.index(span)), op.experts_local, miss]
             + [joules_per_flop * flop_rate, joules_per_byte * byte_rate]
         )
@@ -84,6 +84,20 @@ def compile_step(
         ),
         request_s=eff.request_s,
     )
+
+
+_moved: dict[int, tuple[tuple[Op, ...], list[Vector]]] = {}
+_MOST_MOVED = 256
+
+
+def _bytes_moved(ops: tuple[Op, ...]) -> list[Vector]:
+    """Bytes of each operator: the same operators are compiled on every accelerator and engine, one after another."""
+    known = _moved.get(id(ops))
+    if known is None:
+        if len(_moved) >= _MOST_MOVED:
+            _moved.clear()
+        known = _moved[id(ops)] = ops, [op.bytes_moved for op in ops]
+    return known[1]
 
 
 def _collective_row(op: Op, hardware: Hardware, layout: Layout, eff: Efficiency, links: Coefficients) -> list[float]:

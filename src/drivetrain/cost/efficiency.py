@@ -169,22 +169,22 @@ def efficiency(engine_family: str, generation: str, released: str = "") -> Effic
     if missing:
         raise FileError(f"calibration: {', '.join(sorted(missing))} missing.")
     fitted = measured and bool(by_generation.get("fitted")) and bool(by_engine.get("fitted"))
-    by_release = software_factors(raw.get("software", {}), released)
+    # what a year of releases improved was measured on fitted generations only; elsewhere it is not carried on
+    by_release = software_factors(raw.get("software", {}), released if by_generation.get("fitted") else "")
     return scaled(values, by_generation, by_engine, by_release, tier="calibrated" if fitted else "roofline")
 
 
 def _from_kernels(raw: Mapping[str, Any], generation: str) -> dict[str, float]:
-    """Factors of a generation that was measured kernel by kernel only.
+    """Factors of a generation that was measured kernel by kernel only, here or by others (``published.toml``).
 
     Those of the reference generation times the ratio of what kernels keep of the datasheet on both.
     """
     kernels = calibration("kernels")
-    reference, own = kernels["reference"], kernels["generation"].get(generation, {})
-    fitted = raw.get("generation", {}).get(reference, {})
-    known = kernels["generation"][reference]
-    return {
-        name: float(fitted.get(name, 1.0)) * own[name] / known[name] for name in known if name in own and name != "n"
-    }
+    own = kernels["generation"].get(generation) or calibration("published").get(generation, {})
+    known = kernels["generation"][kernels["reference"]]
+    fitted = raw.get("generation", {}).get(kernels["reference"], {})
+    shares = (name for name in known if name in SHARES and name in own)
+    return {name: float(fitted.get(name, 1.0)) * own[name] / known[name] for name in shares}
 
 
 def scaled(values: Mapping[str, float], *factors: Mapping[str, Any], tier: Tier) -> Efficiency:

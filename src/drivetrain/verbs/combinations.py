@@ -183,14 +183,17 @@ def kept_by(resolved: Resolved, job: Job) -> float | None:
 def burdens(resolved: Resolved, jobs: Sequence[Job]) -> NDArray[np.float64]:
     """How much each job does otherwise than asked: quality lost first, then changes of outputs, then techniques."""
     of_cut: dict[int, float] = {}
+    lost: dict[tuple[str, ...], float] = {}
     found = np.empty(len(jobs))
     asked = resolved.techniques.choice
     for i, job in enumerate(jobs):
         cut = job.deployment.cut
         if id(cut) not in of_cut:
             more = len(set(cut.techniques.choice.chosen.items()) - set(asked.chosen.items()))
-            kept = kept_by(resolved, job)
-            lost = 1.0 if kept is None else 1.0 - min(kept, 1.0)
-            of_cut[id(cut)] = 1e4 * lost + 1.0 * len(changes_in(resolved, job)) + 1e-2 * more
+            changes = changes_in(resolved, job)
+            if changes not in lost:
+                kept = kept_by(resolved, job)
+                lost[changes] = 1.0 if kept is None else 1.0 - min(kept, 1.0)
+            of_cut[id(cut)] = 1e4 * lost[changes] + 1.0 * len(changes) + 1e-2 * more
         found[i] = of_cut[id(cut)]
     return found

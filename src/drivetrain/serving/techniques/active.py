@@ -103,7 +103,7 @@ def cut_ops(
 
     Raises :class:`~drivetrain.errors.LayoutError` where layout and techniques do not go together.
     """
-    ops = operators(model, checkpoint, layout, kv_dtype)
+    ops = _plain_ops(model, checkpoint, layout, kv_dtype)
     if active == OFF:
         return ops, resident(model, checkpoint, layout, ops)
     problem = layout_problem(active, model, layout)
@@ -117,6 +117,20 @@ def cut_ops(
     ops = (*ops, *adapter_ops(model, layout, choice.lora_adapters, choice.lora_rank, active.verified))
     held = resident(model, checkpoint, layout, ops)
     return _speculating(active, model, checkpoint, layout, kv_dtype, ops, held)
+
+
+_plain: dict[tuple[int, int, Layout, str], tuple[Model, Checkpoint, tuple[Op, ...]]] = {}
+_MOST_PLAIN = 512
+
+
+def _plain_ops(model: Model, checkpoint: Checkpoint, layout: Layout, kv_dtype: str) -> tuple[Op, ...]:
+    """Operators without techniques, kept for the next technique that starts from them."""
+    key = (id(model), id(checkpoint), layout, kv_dtype)
+    if key not in _plain:
+        if len(_plain) >= _MOST_PLAIN:
+            _plain.clear()
+        _plain[key] = model, checkpoint, operators(model, checkpoint, layout, kv_dtype)
+    return _plain[key][2]
 
 
 def _speculating(
