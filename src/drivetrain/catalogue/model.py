@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from drivetrain.catalogue.formats import usual_format
+
 # Parts of a checkpoint that quantised releases treat differently.
 WEIGHT_PARTS = ("attention", "ffn", "experts", "shared_experts", "recurrent", "embedding", "lm_head", "router", "norm")
 
@@ -176,13 +178,22 @@ _LOOSELY = {"fp8": ("fp8_block", "mxfp8"), "fp4": ("nvfp4", "mxfp4"), "bf16": ("
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """One published set of weights: precision by part (``default`` for parts not named) and KV precision."""
+    """One published set of weights: precision by part (``default`` for parts not named) and KV precision.
+
+    ``format`` is one of :data:`drivetrain.catalogue.formats.FORMATS` where it is stated, see :attr:`written_as`.
+    """
 
     name: str
     weight_dtype: str
     dtypes: Mapping[str, str]
     kv_dtype: str = "bf16"
     source: str = ""
+    format: str = ""
+
+    @property
+    def written_as(self) -> str:
+        """The format of the files: as stated, else as its publisher usually writes them, empty where unknown."""
+        return self.format or usual_format(self.name, self.weight_dtype)
 
     def dtype_of(self, part: str) -> str:
         """Precision of one of :data:`WEIGHT_PARTS`."""
@@ -220,6 +231,13 @@ class Model:
     notes: str = ""
     active_embeddings: Literal["all", "head", "none"] = "all"  # which tables the authors' active count includes
     other_inputs: tuple[str, ...] = ()  # beside text, read by encoders that are no part of this record: image, audio
+
+    def alike(self, checkpoint: Checkpoint) -> tuple[Checkpoint, ...]:
+        """``checkpoint``, then the other published ones in its precision."""
+        if checkpoint not in self.checkpoints:
+            return (checkpoint,)
+        same = (c for c in self.checkpoints if c.weight_dtype == checkpoint.weight_dtype and c is not checkpoint)
+        return (checkpoint, *same)
 
     @property
     def n_layers(self) -> int:

@@ -16,6 +16,7 @@ from dataclasses import MISSING, Field, fields
 from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from drivetrain.catalogue.formats import FORMATS
 from drivetrain.catalogue.model import (
     WEIGHT_PARTS,
     Attention,
@@ -91,6 +92,8 @@ def _read_checkpoint(raw: Any, where: str) -> Checkpoint:  # noqa: ANN401
     for part in checkpoint.dtypes:
         if part not in (*WEIGHT_PARTS, "default"):
             raise FileError(f"{where}: unknown part '{part}' in dtypes. Parts: default, {', '.join(WEIGHT_PARTS)}.")
+    if checkpoint.format and checkpoint.format not in FORMATS:
+        raise FileError(f"{where}: unknown format '{checkpoint.format}'. Formats: {', '.join(FORMATS)}.")
     return checkpoint
 
 

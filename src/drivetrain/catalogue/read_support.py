@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
+from drivetrain.catalogue.formats import FORMATS
 from drivetrain.catalogue.hardware import PRECISIONS
 from drivetrain.catalogue.support_rules import (
     FEATURES,
@@ -75,13 +76,15 @@ def _rule(table: Table, question: str, groups: Mapping[str, tuple[str, ...]], re
 
 
 def _values(table: Table, field: str) -> tuple[str, ...]:
-    """What the rule is about, empty for accelerators; precisions and features must be known ones."""
+    """What the rule is about, empty for accelerators; precisions, formats and features must be known ones."""
     if not field:
         return ()
     values = table.texts(field)
     if not values:
         raise FileError(f"{table.field(field)} is empty. Name what the rule is about.")
-    known: Iterable[str] = {"precisions": PRECISIONS, "features": tuple(FEATURES)}.get(field, values)
+    known: Iterable[str] = {"precisions": PRECISIONS, "formats": FORMATS, "features": tuple(FEATURES)}.get(
+        field, values
+    )
     unknown = [value for value in values if value not in known]
     if unknown:
         close = suggest(unknown[0], known, 1)

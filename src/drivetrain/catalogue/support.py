@@ -1,8 +1,8 @@
 """Does this engine version run that model in that precision there? One answer with its reasons and sources.
 
 :func:`support_of` asks the rules of the engine's family (``data/support``) one question after the other: the
-accelerator, the weights' precision there, the KV cache's, the architecture, each feature. The first rule that covers a
-question in the version answers it; a *supported* rule whose versions lie elsewhere answers "unsupported" and says in
+accelerator, the weights' precision and file format there, the KV cache's precision, the architecture, each feature. The
+first rule that covers a question in the version answers it; a *supported* rule whose versions lie elsewhere answers "unsupported" and says in
 which it runs; what no rule covers is "unverified". The worst answer is the whole's.
 """
 
@@ -90,17 +90,22 @@ def support_of(
     kv_dtype: str,
     family: str,
     features: Iterable[str] = (),
+    weight_format: str = "",
 ) -> Support:
-    """Whether ``engine`` runs a model of ``family`` in these precisions on ``accelerator``, with these ``features``."""
+    """Whether ``engine`` runs a model of ``family`` in these precisions on ``accelerator``, with these ``features``.
+
+    ``weight_format`` is how the checkpoint's files are written; ``none`` or empty asks nothing about it.
+    """
     where = _Where(engine.name, engine.family, version_of(engine.version), engine.vendors, engine.weight_dtypes,
                    accelerator.name, accelerator.generation, accelerator.vendor.lower())  # fmt: skip
-    return _support(_matrix(), where, weight_dtype, kv_dtype, family, tuple(features))
+    return _support(_matrix(), where, weight_dtype, kv_dtype, family, tuple(features), weight_format)
 
 
 @cache
 def _support(
-    matrix: _Matrix, where: _Where, weight_dtype: str, kv_dtype: str, family: str, features: tuple[str, ...]
-) -> Support:
+    matrix: _Matrix, where: _Where, weight_dtype: str, kv_dtype: str, family: str, features: tuple[str, ...],
+    weight_format: str,
+) -> Support:  # fmt: skip
     if where.engine_family not in matrix.titles:
         return _without_rules(where, weight_dtype)
     part = _ask(matrix, where, "accelerators", "", family)
@@ -109,6 +114,7 @@ def _support(
         answers += [
             _listed(where, weight_dtype),
             _ask(matrix, where, "weights", weight_dtype, family),
+            *([_ask(matrix, where, "formats", weight_format, family)] if weight_format not in ("", "none") else ()),
             _ask(matrix, where, "kv", kv_dtype, family),
             _ask(matrix, where, "families", family, family),
             *(_ask(matrix, where, "features", _known_feature(name), family) for name in features),
@@ -164,6 +170,7 @@ def _subject(question: str, value: str, accelerator: str) -> str:
     return {
         "accelerators": accelerator,
         "weights": f"{value} weights on {accelerator}",
+        "formats": f"{value} checkpoints on {accelerator}",
         "kv": f"a KV cache in {value} on {accelerator}",
         "families": f"the architecture '{value}' on {accelerator}",
         "features": f"{FEATURES.get(value, value)} on {accelerator}",

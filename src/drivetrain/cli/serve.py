@@ -205,7 +205,7 @@ def plan_serve_command(
         from drivetrain.report.serve import print_assumptions, print_plan
 
         print_assumptions(answer["assumptions"])
-        print_plan(answer, pictures=not no_plot)
+        print_plan(answer, pictures=not no_plot, saved=save is not None)
     else:
         rows = answer["by_instance"] or answer["by_accelerator"] or [answer["closest_miss"] or {}]
         _emit(answer, rows, output)

@@ -10,6 +10,8 @@ from drivetrain.deploy.cluster import dynamo_image, image, resource_name
 from drivetrain.deploy.launch import Pool
 from drivetrain.deploy.setup import EAGLE_PLACEHOLDER, techniques_of
 from drivetrain.deploy.shell import name_of, needed, shell_line
+from drivetrain.deploy.summary import figure_lines, next_best, status_lines
+from drivetrain.units import number
 
 _ROUTERS = {
     "vllm": "vLLM brings an example (examples/online_serving/disaggregated_serving); llm-d's chart has one of its own.",
@@ -25,6 +27,8 @@ def readme(
     parts = [
         f"# {answer['scenario']['model']}: a serving plan",
         answer["verdict"],
+        "## Load and figures",
+        "\n".join(f"- {line}" for line in figure_lines(answer)),
         "## Files",
         "\n".join(f"- `{name}`: {what}" for name, what in files.items()),
         "## Start",
@@ -35,9 +39,10 @@ def readme(
         "\n".join(f"- {_assumption(item)}" for item in answer.get("assumptions", ())),
         "## What is left to do or could not be checked",
         "\n".join(
-            f"- {text}"
-            for text in [*unverified(pools), *_by_hand(answer), *manifest_unverified, *_status(answer["best"])]
+            f"- {text}" for text in [*unverified(pools), *_by_hand(answer), *manifest_unverified, *status_lines(answer)]
         ),
+        "## What to try next",
+        next_best(answer),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -122,7 +127,14 @@ def _check(answer: Mapping[str, Any], pools: Sequence[Pool]) -> str:
 
 
 def _assumption(item: Mapping[str, Any]) -> str:
-    return f"{item['what']}: {item['value']} ({item['source']})"
+    return f"{item['what']}: {_value(item['value'])} ({item['source']})"
+
+
+def _value(value: object) -> str:
+    """As the terminal shows it: ``1,183 / 200.9``."""
+    if isinstance(value, (list, tuple)):
+        return " / ".join(_value(one) for one in value)
+    return number(value, 4) if isinstance(value, float) else str(value)
 
 
 def _by_hand(answer: Mapping[str, Any]) -> list[str]:
@@ -143,14 +155,4 @@ def _by_hand(answer: Mapping[str, Any]) -> list[str]:
         found.append("The plan counts on a compressed cache, for which this engine has no flag.")
     if techniques.get("lora_adapters"):
         found.append("Name the adapters themselves: --lora-modules, --lora-paths or in the options.")
-    return found
-
-
-def _status(best: Mapping[str, Any]) -> list[str]:
-    """What the plan itself marks as not verified."""
-    found = [] if best.get("tier") in ("measured", "calibrated") else [f"Evidence of the figures: {best.get('tier')}."]
-    support = best.get("support")
-    if isinstance(support, Mapping) and support.get("status") not in (None, "supported"):
-        why = " ".join(str(text) for text in (*support.get("reasons", ()), *support.get("notes", ())))
-        found.append(f"Support of engine, accelerator and precision together: {support['status']}. {why}".rstrip())
     return found

@@ -93,7 +93,7 @@ def setups(
         "max_model_len": max_model_len,
         "memory_frac": best.get("memory_frac") or engine.memory_frac,
         "prefix_caching": prefix_caching,
-        "chunked_prefill": techniques.get("chunked_prefill"),
+        "chunked_prefill": _chunked(best, techniques, engine),
         "speculative": speculative_of(techniques),
         "kv_offload_bytes": float(techniques.get("kv_offload_bytes") or 0.0),
         "redundant_experts": int(techniques.get("redundant_experts") or 0),
@@ -147,6 +147,14 @@ def _shipped_kv(best: Mapping[str, Any], model: str) -> str:
         if checkpoint.name == best.get("checkpoint"):
             return str(checkpoint.kv_dtype)
     return str(best["kv_dtype"])
+
+
+def _chunked(best: Mapping[str, Any], techniques: Mapping[str, Any], engine: Engine) -> bool | None:
+    """Whether prompts are cut: as chosen; as planned, where the engine by itself does not; else left to the engine."""
+    stated = techniques.get("chunked_prefill")
+    if stated is None and not engine.chunked_prefill:
+        stated = best.get("chunked_prefill")
+    return None if stated is None else bool(stated)
 
 
 def _pools(best: Mapping[str, Any], techniques: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

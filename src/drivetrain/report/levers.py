@@ -16,6 +16,7 @@ _NAME = 36
 _INDENT = " " * 12
 _MATCHED = {"measured on this model": "this model", "on its family": "its family",
             "on models of like size": "like size", "product of several": "product"}  # fmt: skip
+_NEVER_PAIRED = ("model", "disaggregation", "prefix", "slo", "target")
 _CHEAPER = {
     "usd_per_million_tokens_full_load": "cheaper per token at full load",
     "joules_per_output_token_full_load": "less energy per token at full load",
@@ -33,12 +34,14 @@ def lever_lines(answer: Mapping[str, Any], width: int) -> Iterator[Text]:
         for row in alone:
             other = "" if row["metric"] == alone[0]["metric"] else f" ({_CHEAPER[row['metric']].split(' for ')[0]})"
             yield Text(f"{_INDENT}{_short(row['lever'], _NAME):<{_NAME}}{_gain(row):>5}  {_kept(row)}{other}"[:width])
-    yield from _pairs([row for row in rows if row.get("pair")], width)
+    single = (row for row in rows if not row.get("pair") and str(row.get("kind")).split()[0] not in _NEVER_PAIRED)
+    best = max((row["gain_frac"] for row in single), default=0.0)
+    yield from _pairs([row for row in rows if row.get("pair") and row["gain_frac"] > best], width)
     yield from _frontier(answer, width)
 
 
 def _pairs(pairs: Sequence[Mapping[str, Any]], width: int) -> Iterator[Text]:
-    """The best pair, and the best that keeps outputs where that is another."""
+    """The best pair, and the best that keeps outputs where that is another; only what beats every single lever."""
     exact = next((row for row in pairs if not row["changes_output"]), None)
     shown = [("best pair", pairs[0])] if pairs else []
     if exact is not None and exact is not pairs[0]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from string import ascii_uppercase
 from typing import Any
 
@@ -13,15 +14,19 @@ from drivetrain.report.picture_data import Front, Point, front_of, is_wide, qual
 from drivetrain.units import number
 
 _PLAN = "★"
+_WIDEST, _NARROWEST, _GAP = 80, 48, 3
 _FEWEST = 3  # points that make a plot worth its lines
 
 
 def plan_pictures(answer: Mapping[str, Any], width: int) -> list[Text]:
-    """The scatter plots that a plan's answer holds, as lines of at most ``width`` columns."""
+    """The scatter plots that a plan's answer holds, as lines of at most ``width`` columns; two of them side by side."""
     front, frontier = front_of(answer), quality_frontier(answer)
-    lines: list[Text] = []
-    if len(front.points) >= _FEWEST:
-        lines += pareto(front, width)
+    has_front = len(front.points) >= _FEWEST
+    if has_front and frontier and width >= 2 * _NARROWEST + _GAP:
+        half = (width - _GAP) // 2
+        return _beside(pareto(front, half), quality(frontier, half), half)
+    width = min(width, _WIDEST)
+    lines = pareto(front, width) if has_front else []
     if frontier:
         lines += [Text(), *quality(frontier, width)] if lines else quality(frontier, width)
     return lines
@@ -64,6 +69,15 @@ def _title(text: str, width: int) -> Text:
     title = Text(text, style="bold")
     title.truncate(width, overflow="ellipsis")
     return title
+
+
+def _beside(left: Sequence[Text], right: Sequence[Text], width: int) -> list[Text]:
+    """Two blocks of lines, the left one ``width`` columns wide."""
+    lines = []
+    for one, other in zip_longest(left, right, fillvalue=Text()):
+        gap = width + _GAP - one.cell_len if other else 0
+        lines.append(Text.assemble(one, " " * gap, other))
+    return lines
 
 
 def _letter(letter: str, meets: bool) -> str:

@@ -29,7 +29,8 @@ def purchase_lines(f: Mapping[str, Any], scenario: Mapping[str, Any]) -> list[st
     power, watts = f.get("provisioned_power_w"), scenario.get("max_power_w")
     if watts and power:
         lines.append(
-            f"power     {show(power, 'W')} provisioned of {show(watts, 'W')} ({_share(power, watts)}), without PUE"
+            f"power     {show(power, 'W')} of IT power (no PUE) provisioned of {show(watts, 'W')} "
+            f"({_share(power, watts)})"
         )
     usd, budget = f["usd_per_hour"], scenario.get("budget_usd_per_hour")
     if budget and usd is not None:
@@ -43,8 +44,8 @@ def whole_servers_line(whole: Mapping[str, Any] | None) -> str:
         return ""
     usd = "" if whole["usd_per_hour"] is None else f", ${number(whole['usd_per_hour'])}/h"
     return (
-        f"In whole servers: {whole['n_servers']}x {whole['server']}, {whole['n_accelerators']} accelerators of which "
-        f"{whole['idle_accelerators']} idle{usd}; --buy servers plans for that."
+        f"In whole servers: {whole['n_servers']}x {whole['server']}, {whole['idle_accelerators']} of "
+        f"{whole['n_accelerators']} accelerators idle{usd} (--buy servers)."
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from drivetrain.units import number, parse, show
+from drivetrain.verbs.moves import NO_LOAD
 
 _DIGITS = 2
 _KIND = {
@@ -25,7 +26,7 @@ def with_range(text: str, value: float | None, low: float | None, high: float | 
     >>> with_range("437 ms", 0.437, 0.262, 0.731, "s")
     '437 ms (262–731)'
     >>> with_range("$0.61", 0.61, 0.52, None)
-    '$0.61 (0.52 up)'
+    '$0.61 (0.52 or more)'
     >>> with_range("$4.2", 4.2, 4.2, 4.2)
     '$4.2'
     """
@@ -33,7 +34,7 @@ def with_range(text: str, value: float | None, low: float | None, high: float | 
         return text
     factor = parse(f"1 {text.split()[-1]}", unit) if unit else 1.0
     ends = ["" if end is None else _short(end / factor, value / factor) for end in (low, high)]
-    return f"{text} ({ends[0]}–{ends[1]})" if all(ends) else f"{text} ({ends[0]} up)"
+    return f"{text} ({ends[0]}–{ends[1]})" if all(ends) else f"{text} ({ends[0]} or more)"
 
 
 def _short(end: float, value: float) -> str:
@@ -63,10 +64,15 @@ def ranged_in(f: Mapping[str, Any], name: str, unit: str) -> str:
 
 
 def range_line(f: Mapping[str, Any]) -> str:
-    """What ranges are and why they are so wide."""
+    """What ranges are and why they are so wide; alone where there is one, why they have no end.
+
+    >>> range_line({"range_kind": "known", "range_notes": ["a new engine", NO_LOAD]})
+    'ranges    80 %, at the slow end no load keeps the targets; 1 more in the JSON'
+    """
     notes = list(f.get("range_notes", ()))
-    more = f"; {len(notes) - _MOST_NOTES} more in the JSON" if len(notes) > _MOST_NOTES else ""
-    why = "; ".join(notes[:_MOST_NOTES]) or _KIND[f["range_kind"]]
+    shown = [note for note in notes if note.startswith(NO_LOAD)] or notes[:_MOST_NOTES]
+    more = f"; {len(notes) - len(shown)} more in the JSON" if len(notes) > len(shown) else ""
+    why = "; ".join(shown) or _KIND[f["range_kind"]]
     return f"ranges    80 %, {why}{more}"
 
 

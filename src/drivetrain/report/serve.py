@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,27 +12,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from drivetrain.report.alternatives import alternatives
 from drivetrain.report.bars import legend, stacked
+from drivetrain.report.commands import next_line, start_line
 from drivetrain.report.levers import lever_lines
 from drivetrain.report.picture_data import memory_parts, step_parts
 from drivetrain.report.pictures import plan_pictures
-from drivetrain.report.pools import layout_option, pool_lines
-from drivetrain.report.purchase import mixed_lines, plan_name, purchase_lines, region_table, whole_servers_line
+from drivetrain.report.pools import pool_lines
+from drivetrain.report.purchase import mixed_lines, purchase_lines, region_table, whole_servers_line
 from drivetrain.report.ranges import latency_mean, range_line, ranged, ranged_in, ranking_line
 from drivetrain.report.words import RESOURCE as _RESOURCE
 from drivetrain.units import number, show
 from drivetrain.verbs.verdict import changed_words, pool_words
 
 _WIDTH = 100
-_PICTURE_WIDTH = 80
-_ALTERNATIVES = 6
-_SHORT = {
-    "hbm_bandwidth": "HBM",
-    "compute": "compute",
-    "network": "links",
-    "overhead": "engine",
-    "kv_capacity": "KV room",
-}
 _TIER = {
     "measured": "measured",
     "calibrated": "calibrated on measurements",
@@ -61,8 +53,11 @@ def print_assumptions(assumptions: Sequence[dict[str, Any]]) -> None:
         err.print(Text(f"  {item['what']}: {text}  [{item['source']}]", style="dim"))
 
 
-def print_plan(answer: dict[str, Any], *, pictures: bool = True) -> None:
-    """A plan on stdout: verdict first, then numbers, limits, alternatives; scatter plots on a terminal only."""
+def print_plan(answer: dict[str, Any], *, pictures: bool = True, saved: bool = False) -> None:
+    """A plan on stdout: verdict first, then numbers, limits, alternatives; scatter plots on a terminal only.
+
+    A plan that is ``saved`` needs no word on how to get what starts it.
+    """
     out, _ = consoles()
     best, miss = answer["best"], answer["closest_miss"]
     out.print()
@@ -92,7 +87,7 @@ def print_plan(answer: dict[str, Any], *, pictures: bool = True) -> None:
         out.print()
         _limits(out, best, answer)
         out.print()
-        _alternatives(out, answer)
+        out.print(alternatives(answer, out.width))
         if ranking := ranking_line(answer["ranking_confidence"]):
             out.print(ranking)
     for mixed in mixed_lines(answer["mixed_fleet"], asked=answer["scenario"]["mix"]):
@@ -101,19 +96,17 @@ def print_plan(answer: dict[str, Any], *, pictures: bool = True) -> None:
         out.print()
         out.print(regions)
     if pictures and out.is_terminal:
-        for line in plan_pictures(answer, min(out.width, _PICTURE_WIDTH)):
+        for line in plan_pictures(answer, out.width):
             out.print(line)
-    searched = (
-        f"{answer['n_evaluated']:,} deployments (replica counts included) evaluated in {number(answer['elapsed_s'])} s"
-    )
+    searched = f"{answer['n_evaluated']:,} deployments evaluated in {number(answer['elapsed_s'])} s"
     unpriced = (
-        f"; without a price and so not ranked: {', '.join(_what(row) for row in answer['unpriced'])}"
-        if answer["unpriced"]
-        else ""
+        f"; no price, not ranked: {', '.join(_what(row) for row in answer['unpriced'])}" if answer["unpriced"] else ""
     )
     out.print()
     out.print(Text(f"{searched}{unpriced}.", style="dim"))
-    out.print(Text("next: " + _next(shown, bool(best), answer["scenario"]), style="cyan"))
+    if best and not saved:
+        out.print(Text(start_line(answer), style="cyan"))
+    out.print(Text(next_line(answer), style="cyan"))
 
 
 def print_prediction(fields: dict[str, Any], *, pictures: bool = True) -> None:
@@ -175,21 +168,20 @@ def _numbers(out: Console, f: dict[str, Any]) -> None:
     out.print(table)
     money = "no price known"
     if f["usd_per_million_output_tokens"] is not None:
-        money = f"{ranged(f, 'usd_per_million_output_tokens', '$')} per million output tokens"
+        money = f"{ranged(f, 'usd_per_million_output_tokens', '$')} per Mtok out"
     if f["usd_per_million_tokens_full_load"] is not None:
         money += f", {ranged(f, 'usd_per_million_tokens_full_load', '$')} at full load"
     if f["usd_per_hour"] is not None:
         money += f", ${number(f['usd_per_hour'])}/h, {f['price_basis']}"
     out.print(f"cost      {money}")
     grams = f["carbon_g_per_million_output_tokens"]
-    carbon = "" if grams is None else f", {number(grams)} g CO2e per million tokens"
+    carbon = "" if grams is None else f", {number(grams)} g CO2e/Mtok"
     joules = ranged(f, "joules_per_output_token")
-    out.print(f"energy    {joules} J per output token, {ranged_in(f, 'power_w', 'W')} at the wall{carbon}")
+    out.print(f"energy    {joules} J/token out, {ranged_in(f, 'power_w', 'W')} mean at the wall with PUE{carbon}")
     most = "output_tokens_per_s_capacity" if "output_tokens_per_s_capacity" in f else "output_tokens_per_s"
     out.print(
-        f"capacity  {ranged(f, most)} output tok/s, "
-        f"{number(f['tokens_per_s_per_user'])} tok/s per user, batch limit {f['max_concurrency']}, "
-        f"step budget {f['max_batched_tokens']:,} tokens"
+        f"capacity  {ranged(f, most)} tok/s out, {number(f['tokens_per_s_per_user'])} tok/s per user, "
+        f"batch limit {f['max_concurrency']:,}, step budget {f['max_batched_tokens']:,}"
     )
     out.print(
         f"use       MBU {_percent(f['mbu'])}, MFU {_percent(f['mfu'])}, "
@@ -230,40 +222,10 @@ def _bar(
 
 def _limits(out: Console, best: dict[str, Any], answer: dict[str, Any]) -> None:
     gains = [m for m in answer["marginals"] if m["capacity_gain_frac"] > 0.002]
-    more = ", ".join(f"{_RESOURCE[m['resource']]} +{_percent(m['capacity_gain_frac'])}" for m in gains[:4]) or "nothing"
-    out.print(f"bottleneck  {_RESOURCE[best['bottleneck']]} takes most of a step. Capacity from 10 % better: {more}")
+    more = ", ".join(f"{_RESOURCE[m['resource']]} +{_percent(m['capacity_gain_frac'])}" for m in gains[:3]) or "nothing"
+    out.print(f"bottleneck  {_RESOURCE[best['bottleneck']]}; capacity from 10 % better: {more}")
     for line in lever_lines(answer, out.width):
         out.print(line)
-
-
-def _alternatives(out: Console, answer: dict[str, Any]) -> None:
-    by = "instance" if answer["by_instance"] else "accelerator"
-    table = Table(title=f"best plan by {by}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False,
-                  show_edge=False)  # fmt: skip
-    rows = answer[f"by_{by}"][:_ALTERNATIVES]
-    one_precision = len({row["weight_dtype"] for row in rows}) == 1
-    columns = ["plan", "engine", "weights", "$/Mtok", "J/tok", "TTFT p95", "TPOT p95", "bound"]
-    if one_precision:
-        columns.remove("weights")
-    narrow = out.width < _WIDTH - 4
-    if narrow:
-        columns.remove("engine")
-    for column in columns:
-        left = column in ("plan", "engine", "weights", "bound")
-        table.add_column(column, justify="left" if left else "right", no_wrap=True)
-    for row in rows:
-        usd = row["usd_per_million_output_tokens"]
-        table.add_row(
-            plan_name(row),
-            *([] if narrow else [row["engine"]]),
-            *([] if one_precision else [row["weight_dtype"]]),
-            "–" if usd is None else number(usd),
-            number(row["joules_per_output_token"]),
-            show(row["ttft_s"]["p95"], "s"),
-            show(row["tpot_s"]["p95"], "s"),
-            _SHORT[row["bottleneck"]],
-        )
-    out.print(table)
 
 
 def _operators(out: Console, title: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -279,28 +241,6 @@ def _operators(out: Console, title: str, rows: Sequence[dict[str, Any]]) -> None
             row["bound"],
         )
     out.print(table)
-
-
-def _next(f: dict[str, Any], feasible: bool, scenario: dict[str, Any]) -> str:
-    if not feasible:
-        return "relax what is missed, or add --weights any"
-    requests = (
-        f"-w {shlex.quote(scenario['workload'])}"
-        if scenario["workload"]
-        else f"--isl {scenario['isl']:g} --osl {scenario['osl']:g}"
-    )
-    slo = f' --slo "{scenario["slo"]}"' if scenario["slo"] else ""
-    swapped = any(change.startswith("sibling=") for change in f["output_changes"])
-    weights = "" if swapped or f["weight_dtype"] == f["shipped_weight_dtype"] else f" --weights {f['weight_dtype']}"
-    weights += f" --kv {f['kv_dtype']}" if any(c.startswith("kv=") for c in f["output_changes"]) else ""
-    weights += f" --with {shlex.quote(f['with'])}" if f["with"] else ""
-    return (
-        f"drivetrain predict serve -m {shlex.quote(f['model'] if swapped else scenario['model'])} {requests} "
-        f"{layout_option(f)} "
-        f"-e {f['engine']}{weights} "
-        f"--max-num-seqs {f['max_concurrency']} --max-batched-tokens {f['max_batched_tokens']} "
-        f"-r {number(f['rate_per_replica'])}{slo} --operators"
-    )
 
 
 def _what(row: Mapping[str, Any]) -> str:

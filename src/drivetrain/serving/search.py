@@ -38,7 +38,7 @@ from drivetrain.serving.lengths import Lengths
 from drivetrain.serving.purchase import LOOSE, UNLIMITED, Limits, Packing, Part, Unit, claims, most_units, packing
 from drivetrain.serving.reuse import host_seconds, lengths_on
 from drivetrain.serving.slo import Target, limit_arrays
-from drivetrain.serving.startable import Starters
+from drivetrain.serving.startable import Starters, chunks_prompts
 from drivetrain.serving.techniques.active import OFF, Active
 from drivetrain.serving.techniques.power import clock_under
 
@@ -181,8 +181,7 @@ def candidates(
     jobs: list[Job] = []
     nearest: tuple[float, Job] | None = None
     refused: LayoutError | UnsupportedError | None = None
-    whole = techniques.choice.chunked_prefill is False
-    starters = Starters(model, engines, kv_dtype, allow_unverified, techniques.choice)
+    starters = Starters(model, engines, kv_dtype, allow_unverified, techniques.choice, checkpoints)
     for offer in offers:
         here = techniques.on(offer.hardware)
         try:
@@ -206,13 +205,11 @@ def candidates(
                     refused = error
                     continue
                 for engine in starting:
-                    if here.choice.chunked_prefill and not engine.chunked_prefill:
-                        refused = UnsupportedError(f"{engine.name} cannot chunk prompts: leave chunked-prefill=on out.")
-                        continue
+                    chunks = chunks_prompts(engine, offer.accelerator, model, checkpoint, here.choice, allow_unverified)
                     eff = efficiency(engine.family, offer.hardware.generation, engine.released)
                     sized = [
                         (b, memory(piece, offer.hardware, engine, eff, one, b))
-                        for b in _budgets(engine, offer.hardware, lengths, budget, whole)
+                        for b in _budgets(engine, offer.hardware, lengths, budget, chunks)
                     ]
                     fitting = [(b, m) for b, m in sized if m.fits >= 1]
                     try:
@@ -286,9 +283,9 @@ def pareto(rows: Floats) -> list[int]:
     return front
 
 
-def _budgets(engine: Engine, hardware: Hardware, lengths: Lengths, fixed: float | None, whole: bool) -> list[float]:
+def _budgets(engine: Engine, hardware: Hardware, lengths: Lengths, fixed: float | None, chunks: bool) -> list[float]:
     own = fixed or float(engine.limits_on(hardware.name, hardware.memory_bytes)[0])
-    if whole or not (fixed or engine.chunked_prefill):
+    if not chunks:
         return [whole_prompts(own, lengths)]
     return [own] if fixed else sorted({own, *BUDGETS})
 

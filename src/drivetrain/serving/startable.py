@@ -55,22 +55,48 @@ def support(
     """Whether ``engine`` runs this checkpoint of ``model`` with a cache in ``kv_dtype`` on ``accelerator``."""
     return support_of(
         engine, accelerator, weight_dtype=checkpoint.weight_dtype, kv_dtype=kv_dtype or checkpoint.kv_dtype,
-        family=model.family, features=features,
+        family=model.family, features=features, weight_format=checkpoint.written_as,
     )  # fmt: skip
+
+
+def chunks_prompts(
+    engine: Engine, accelerator: Accelerator, model: Model, checkpoint: Checkpoint, choice: Techniques,
+    allow_unverified: bool = False,
+) -> bool:  # fmt: skip
+    """Whether a plan cuts prompts into chunks: as chosen, else wherever the engine does or can be told to."""
+    if choice.chunked_prefill is not None:
+        return choice.chunked_prefill
+    if engine.chunked_prefill:
+        return True
+    status = support(engine, accelerator, model, checkpoint, "bf16", ("chunked_prefill",)).status
+    return status in (("supported", "unverified") if allow_unverified else ("supported",))
+
+
+def starting_checkpoint(
+    model: Model, checkpoint: Checkpoint, accelerator: Accelerator, engines: Sequence[Engine], kv_dtype: str,
+    choice: Techniques, allow_unverified: bool,
+) -> Checkpoint:  # fmt: skip
+    """``checkpoint`` where one of ``engines`` starts it, else the first in its precision that one of them starts."""
+    starters = Starters(model, engines, kv_dtype, allow_unverified, choice)
+    same = model.alike(checkpoint)
+    return next((c for c in same if starters.of(accelerator, c, Layout())), checkpoint)
 
 
 class Starters:
     """The engines that start a checkpoint with the techniques of ``choice``.
 
-    Asked once for each accelerator, checkpoint and set of features.
+    Of ``checkpoints`` that are the same but for the format of their files, each engine takes one: the first that is
+    known to start, else the first of which nobody knows. Asked once for each accelerator, checkpoint and set of
+    features.
     """
 
     def __init__(
         self, model: Model, engines: Sequence[Engine], kv_dtype: str, allow_unverified: bool,
-        choice: Techniques | None = None,
+        choice: Techniques | None = None, checkpoints: Sequence[Checkpoint] = (),
     ) -> None:  # fmt: skip
         self._model, self._engines, self._kv_dtype, self._choice = model, engines, kv_dtype, choice
         self._enough = ("supported", "unverified") if allow_unverified else ("supported",)
+        self._same = {c.name: [o for o in checkpoints if self._bytes(o) == self._bytes(c)] for c in checkpoints}
         self._known: dict[tuple[str, str, tuple[str, ...]], tuple[Engine, ...]] = {}
 
     def of(self, accelerator: Accelerator, checkpoint: Checkpoint, layout: Layout) -> tuple[Engine, ...]:
@@ -78,8 +104,20 @@ class Starters:
         features = features_of(layout, self._choice)
         key = (accelerator.name, checkpoint.name, features)
         if key not in self._known:
+            same = self._same.get(checkpoint.name, [checkpoint])
             self._known[key] = tuple(
-                e for e in self._engines
-                if support(e, accelerator, self._model, checkpoint, self._kv_dtype, features).status in self._enough
-            )  # fmt: skip
+                e for e in self._engines if self._taken(e, accelerator, same, features) is checkpoint
+            )
         return self._known[key]
+
+    def _taken(
+        self, engine: Engine, accelerator: Accelerator, same: Sequence[Checkpoint], features: tuple[str, ...]
+    ) -> Checkpoint | None:
+        """Which of checkpoints that are the same the engine is given."""
+        status = [support(engine, accelerator, self._model, c, self._kv_dtype, features).status for c in same]
+        return next((same[status.index(enough)] for enough in self._enough if enough in status), None)
+
+    def _bytes(self, checkpoint: Checkpoint) -> tuple[object, ...]:
+        """What of a checkpoint decides memory and speed."""
+        kv = self._kv_dtype or checkpoint.kv_dtype
+        return checkpoint.weight_dtype, kv, tuple(sorted(checkpoint.dtypes.items()))

@@ -142,7 +142,7 @@ def _sparse(setting: Setting) -> Iterator[Lever]:
 def _scheduling(setting: Setting) -> Iterator[Lever]:
     """Prompts in chunks beside decoding, or whole in steps of their own."""
     stated = setting.techniques.chunked_prefill
-    chunks = setting.engines[0].chunked_prefill if stated is None else stated
+    chunks = stated is None or stated  # plans cut prompts wherever the engine can
     choice = Techniques(chunked_prefill=not chunks)
     yield technique(spelled(choice), choice, "chunked-prefill")
 

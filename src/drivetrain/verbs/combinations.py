@@ -93,7 +93,7 @@ class Search:
             cache = cache or resolved.checkpoints[0].kv_dtype  # lighter weights are no reason for a lighter cache
         try:
             jobs, _ = candidates(
-                model, (fields["checkpoint"],) if "checkpoint" in fields else resolved.checkpoints, offers,
+                model, model.alike(fields["checkpoint"]) if "checkpoint" in fields else resolved.checkpoints, offers,
                 resolved.engines, resolved.lengths,
                 kv_dtype=cache, only_layouts=resolved.layouts,
                 budget=resolved.scenario.max_batched_tokens, max_seqs=resolved.scenario.max_num_seqs,

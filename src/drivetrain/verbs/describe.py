@@ -11,7 +11,7 @@ from drivetrain.econ.tokens import carbon_g, usd_per_million
 from drivetrain.serving.deployment import Deployment
 from drivetrain.serving.report import kv_occupancy, memory_bytes, utilisation
 from drivetrain.serving.search import Offer
-from drivetrain.serving.startable import features_of, support
+from drivetrain.serving.startable import chunks_prompts, features_of, support
 from drivetrain.serving.steady import Prepared, SteadyState, at_rate
 from drivetrain.techniques import spelled
 from drivetrain.verbs.bought import bought_fields, buy, wall_w
@@ -94,6 +94,8 @@ def describe(
         "techniques": technique_fields(cut.techniques),
         "with": spelled(cut.techniques.choice),
         **_quality(resolved, d),
+        "chunked_prefill": chunks_prompts(d.engine, offer.accelerator, cut.model, cut.checkpoint,
+                                          cut.techniques.choice, resolved.scenario.allow_unverified),
         "tier": d.efficiency.tier,
         "support": _support(d, offer),
     }  # fmt: skip

@@ -24,18 +24,20 @@ def _renamed(change: dict[str, Any]) -> dict[str, Any]:
 
 def _step(limit: str, before: float, after: float) -> str:
     if limit == "rate":
-        return f"lower --rate to {number(-_up(-after))} req/s"
+        return f"lower --rate to {number(-rounded_up(-after))} req/s"
     if limit == "spares":
         return f"lower --spares to {after:g}"
     if limit.split("_")[0] in METRICS:
-        return f"relax {limit} to {show(_up(after), 's')}"
-    return f"raise {option(limit, before)} to {amount(limit, _up(after)) if limit in _CONTINUOUS else f'{after:g}'}"
+        return f"relax {limit} to {show(rounded_up(after), 's')}"
+    return (
+        f"raise {option(limit, before)} to {amount(limit, rounded_up(after)) if limit in _CONTINUOUS else f'{after:g}'}"
+    )
 
 
-def _up(value: float) -> float:
+def rounded_up(value: float) -> float:
     """``value`` rounded up to the three digits that are shown, so that what is advised is enough.
 
-    >>> _up(51.01), _up(-51.09), _up(0.0)
+    >>> rounded_up(51.01), rounded_up(-51.09), rounded_up(0.0)
     (51.1, -51.0, 0.0)
     """
     if value == 0:

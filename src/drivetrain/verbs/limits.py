@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 
@@ -123,3 +124,16 @@ def _lookup(name: str, kinds: Sequence[tuple[str, UnitKind]]) -> tuple[UnitKind,
     raise UnknownNameError(
         "accelerator, server or instance", name, suggest(name, everything), "--max takes one of these, or a number."
     )
+
+
+def catalogue_names(name: str) -> set[str]:
+    """What ``name`` may be in the catalogue: an accelerator, a server, an instance.
+
+    >>> catalogue_names("h100-sxm")
+    {'h100-sxm-80gb'}
+    """
+    found = set()
+    for plural in ("accelerators", "servers", "instances"):
+        with contextlib.suppress(UnknownNameError):
+            found.add(loader.resolve(plural, name))
+    return found

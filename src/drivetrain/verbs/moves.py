@@ -27,7 +27,8 @@ from drivetrain.verbs.ranges import SURE, Ends, Moves, lognormal, stretched
 
 _SLACK = 1e-4  # rates are found by bisection
 _MEASURED_TECHNIQUES = frozenset({"chunked_prefill"})  # engines that chunk prompts and that do not are both in the fit
-NO_END = "at the slow end no load keeps the targets: fleet, cost and energy have no upper end"
+NO_LOAD = "at the slow end no load keeps the targets"
+NO_END = f"{NO_LOAD}: capacity from 0, fleet, cost and energy without upper end"
 Capacity = Callable[[tuple[Target, ...]], float]
 
 
@@ -156,7 +157,7 @@ def _standing(most: Capacity, state: SteadyState | DisaggState, targets: tuple[T
         flow = stretched(own, state.e2e.mean, lognormal(u.ttft), lognormal(u.tpot)).inverse
     else:
         flow = Ends(min(1.0, most(()) / lognormal(u.tpot).high / state.rate), 1.0)
-    notes = () if slow > 0 else ("at the slow end no load keeps the targets",)
+    notes = () if slow > 0 else (NO_LOAD,)
     return Moves(capacity, flow=flow, price=price, notes=notes)
 
 

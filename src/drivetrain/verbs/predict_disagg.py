@@ -27,6 +27,7 @@ from drivetrain.verbs.moves import predicted_pools, uncertainty_of_pools
 from drivetrain.verbs.plan_disagg import handing
 from drivetrain.verbs.ranges import with_ranges
 from drivetrain.verbs.resolve import Resolved, resolve
+from drivetrain.verbs.runnable import startable
 from drivetrain.verbs.space import jobs_of
 
 
@@ -107,7 +108,8 @@ def _jobs(resolved: Resolved, pools: PoolLayouts) -> tuple[Job, Job, Handover]:
 def _by_engine(resolved: Resolved, offer: Offer, layout: Layout) -> dict[str, list[Job]]:
     check_layout(resolved.model, layout)
     found: dict[str, list[Job]] = {}
-    for job in jobs_of(resolved, offers=(offer,), checkpoints=resolved.checkpoints[:1], only_layouts=(layout,)):
+    checkpoints = (startable(resolved, offer, layout)[1],)
+    for job in jobs_of(resolved, offers=(offer,), checkpoints=checkpoints, only_layouts=(layout,)):
         found.setdefault(job.deployment.engine.name, []).append(job)
     return found
 

@@ -11,12 +11,13 @@ from drivetrain import __version__
 from drivetrain.arch.layout import check_layout
 from drivetrain.arch.pools import names_pools
 from drivetrain.cost.efficiency import collective_coefficients, efficiency
-from drivetrain.errors import BadInputError, DoesNotFitError, InfeasibleError, UnsupportedError
+from drivetrain.errors import BadInputError, DoesNotFitError, InfeasibleError
 from drivetrain.scenario import ServeScenario, scenario_of
 from drivetrain.serving.deployment import cut, deploy
 from drivetrain.serving.report import operator_rows, utilisation
 from drivetrain.serving.search import candidates, whole_prompts
 from drivetrain.serving.slo import parse_slo
+from drivetrain.serving.startable import chunks_prompts
 from drivetrain.serving.steady import Prepared, at_concurrency, at_rate, max_rate, prepare
 from drivetrain.units import number, show
 from drivetrain.verbs.describe import describe
@@ -25,7 +26,7 @@ from drivetrain.verbs.plan_serve import CATALOGUE_DATE
 from drivetrain.verbs.predict_disagg import predict_pools
 from drivetrain.verbs.ranges import price_ends, with_ranges
 from drivetrain.verbs.resolve import Resolved, resolve
-from drivetrain.verbs.runnable import startable_engine
+from drivetrain.verbs.runnable import startable
 from drivetrain.verbs.space import smallest_first
 
 
@@ -101,18 +102,16 @@ def _finished(fields: dict[str, Any], resolved: Resolved, scenario: ServeScenari
 
 
 def _prepared(resolved: Resolved) -> tuple[Any, Prepared]:
-    offer, layout, checkpoint = resolved.offers[0], resolved.layouts[0], resolved.checkpoints[0]
+    offer, layout = resolved.offers[0], resolved.layouts[0]
     check_layout(resolved.model, layout)
-    engine = startable_engine(resolved, offer, checkpoint, layout)
+    engine, checkpoint = startable(resolved, offer, layout)
     active = resolved.techniques.on(offer.hardware)
-    if active.choice.chunked_prefill and not engine.chunked_prefill:
-        raise UnsupportedError(f"{engine.name} cannot chunk prompts: leave chunked-prefill=on out.")
     eff = efficiency(engine.family, offer.hardware.generation, engine.released)
     piece = cut(resolved.model, checkpoint, layout, resolved.kv_dtype or checkpoint.kv_dtype, active)
     deployment = deploy(piece, offer.hardware, engine, eff, collective_coefficients(engine.family))
     own_budget, own_limit = engine.limits_on(offer.hardware.name, offer.hardware.memory_bytes)
     budget = resolved.scenario.max_batched_tokens or float(own_budget)
-    if active.choice.chunked_prefill is False:
+    if not chunks_prompts(engine, offer.accelerator, resolved.model, checkpoint, active.choice, True):
         budget = whole_prompts(budget, resolved.lengths)
     limit = resolved.scenario.max_num_seqs or float(own_limit * layout.dp or math.inf)
     prepared = prepare(deployment, resolved.lengths, budget, limit)

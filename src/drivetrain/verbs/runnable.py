@@ -19,18 +19,31 @@ from drivetrain.verbs.resolve import Resolved
 _EXAMPLES = 3
 
 
-def startable_engine(resolved: Resolved, offer: Offer, checkpoint: Checkpoint, layout: Layout) -> Engine:
-    """The first engine known to start this configuration, else the first of which nobody knows; or why none does."""
+def startable(resolved: Resolved, offer: Offer, layout: Layout) -> tuple[Engine, Checkpoint]:
+    """The first engine and checkpoint known to start, else the first of which nobody knows; or why none does.
+
+    Checkpoints are those in the precision of the first.
+    """
+    first = resolved.checkpoints[0]
+    same = [
+        c for c in resolved.checkpoints if c.weight_dtype == first.weight_dtype or c.is_in(resolved.scenario.weights)
+    ]
+    for status in ("supported", "unverified"):
+        for checkpoint, engine in product(same, resolved.engines):
+            features = features_of(layout, resolved.techniques.choice)
+            found = support(engine, offer.accelerator, resolved.model, checkpoint, resolved.kv_dtype, features)
+            if found.status == status:
+                return engine, checkpoint
+    raise _would_not_start(resolved, offer, first, layout)
+
+
+def _would_not_start(resolved: Resolved, offer: Offer, checkpoint: Checkpoint, layout: Layout) -> UnsupportedError:
     model, part, kv = resolved.model, offer.accelerator, resolved.kv_dtype
     features = features_of(layout, resolved.techniques.choice)
     answers = [(e, support(e, part, model, checkpoint, kv, features)) for e in resolved.engines]
-    for status in ("supported", "unverified"):
-        for engine, answer in answers:
-            if answer.status == status:
-                return engine
     others = [engine.name for engine, _ in answers[1:]]
     nor = f" Nor do{'es' if len(others) == 1 else ''} {', '.join(others)}." if others else ""
-    raise UnsupportedError(
+    return UnsupportedError(
         f"this would not start: {' '.join(answers[0][1].reasons)}{nor} "
         f"{what_runs(model, checkpoint, part, kv, features, resolved.engines)}"
     )

@@ -23,7 +23,7 @@ from drivetrain.serving.capacity import capacities
 from drivetrain.serving.lengths import Lengths
 from drivetrain.serving.search import Job, Offer, candidates
 from drivetrain.serving.slo import Target
-from drivetrain.serving.startable import features_of, support
+from drivetrain.serving.startable import features_of, starting_checkpoint, support
 from drivetrain.serving.techniques.active import activate
 from drivetrain.techniques import Techniques
 from drivetrain.verbs.kept import changes_of
@@ -113,14 +113,20 @@ class Counter:
 def at_full_load(
     resolved: Resolved, offer: Offer, setting: Setting, metric: str, counter: Counter, *, unverified: bool = False
 ) -> dict[Layout, FullLoad] | Missing:
-    """The best batch limits of every layout of ``setting`` on ``offer``, or why there are none."""
+    """The best batch limits of every layout of ``setting`` on ``offer``, or why there are none.
+
+    Where no engine starts the setting's checkpoint there, another in its precision stands for it.
+    """
+    unverified = unverified or resolved.scenario.allow_unverified
+    checkpoint = starting_checkpoint(setting.model, setting.checkpoint, offer.accelerator, setting.engines,
+                                     setting.kv_dtype, setting.techniques, unverified)  # fmt: skip
     try:
         jobs, nearest = candidates(
-            setting.model, (setting.checkpoint,), (offer,), setting.engines, setting.lengths,
+            setting.model, (checkpoint,), (offer,), setting.engines, setting.lengths,
             kv_dtype=setting.kv_dtype, only_layouts=setting.layouts,
             budget=resolved.scenario.max_batched_tokens, max_seqs=resolved.scenario.max_num_seqs,
             techniques=activate(setting.techniques, setting.model),
-            allow_unverified=unverified or resolved.scenario.allow_unverified,
+            allow_unverified=unverified,
         )  # fmt: skip
     except (LayoutError, UnsupportedError) as error:
         return Missing(str(error.args[0]))

@@ -107,8 +107,8 @@ class Standing:
                         doubt(best) if unverified else "")  # fmt: skip
             if best.job.deployment.engine in setting.engines or pull.gain > self._elsewhere(best, metric, levers):
                 return pull
-            name = best.job.deployment.engine.name
-            reason += f" {name} runs it, and gains no more than without."
+            aside = f" {best.job.deployment.engine.name} runs it, and gains no more than without."
+            reason += "" if aside in reason else aside
         return Missing(reason.strip())
 
     def _elsewhere(self, found: FullLoad, metric: str, levers: Sequence[Lever]) -> float:

@@ -164,3 +164,14 @@ def test_what_was_allowed_and_left_out_is_said():
     assert said["allowed"] == "weights=fp8"
     assert "weights=int4 (98.93 %)" in said["left out, keep less"]
     assert said["least quality"] == "99 % of the benchmark score"
+
+
+def test_no_deployment_that_keeps_too_little_is_searched():
+    """Alone each is good enough; int4 weights with an FP8 cache are not."""
+    choices = {"weights": "any", "allow": "kv,speculative=eagle", "min_quality": 0.965, "rate": 40.0}
+    resolved, _, _, search, _ = found(**choices)
+    kept = {kept_by(resolved, job) for job in search.jobs}
+    assert min(kept) >= 0.965
+    seen = {changes_in(resolved, job) for job in search.jobs}
+    assert {("weights=int4",), ("kv=fp8",), ("weights=fp8", "kv=fp8")} <= seen
+    assert ("weights=int4", "kv=fp8") not in seen

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from drivetrain.catalogue.formats import FORMATS
 from drivetrain.catalogue.huggingface.modules import LINEAR, covered, parts_of
 from drivetrain.catalogue.huggingface.schemes import algorithm, scheme_dtype, weights_dtype
 from drivetrain.catalogue.model import Checkpoint
@@ -48,7 +49,14 @@ def read_checkpoint(
     order = ("experts", "ffn", "attention", "recurrent", "shared_experts")
     main = next((quantised[part] for part in order if part in quantised), base)
     kept = {"default": base, **quantised} if quantised else {}
-    return Checkpoint(identifier, main, kept, _kv_dtype(config), source), []
+    return Checkpoint(identifier, main, kept, _kv_dtype(config), source, _format(config, side)), []
+
+
+def _format(config: Mapping[str, Any], side: Mapping[str, Any]) -> str:
+    """The format of the files as the configuration names it; empty where its name is none that is known."""
+    method = str(config.get("quant_method") or ("modelopt" if side else "")).lower().replace("_", "-")
+    spelled = {"modelopt-fp4": "modelopt", "fbgemm-fp8": "fbgemm_fp8"}.get(method, method)
+    return spelled if spelled in FORMATS else ""
 
 
 def base_dtype(raw: Mapping[str, Any], inner: Mapping[str, Any]) -> str:
