@@ -10,7 +10,8 @@ A block lies between two markers and is replaced as a whole::
 
 Markers start a line. In square brackets before the colon: ``stderr`` shows stderr instead, ``first N`` or ``last N``
 keeps so many lines, ``A-B`` a range of lines, ``exit 1`` expects that exit code. ``<!-- output: python -->`` runs the
-Python block above it, ``<!-- output: calibration -->`` tabulates the fits of ``cost/calibration``. Times are blurred:
+Python block above it, ``<!-- output: calibration -->`` tabulates the fits of ``cost/calibration``,
+``<!-- output: accuracy -->`` repeats the accuracy page's first table. Times are blurred:
 a block changes only when a prediction does.
 """
 
@@ -95,6 +96,8 @@ def refreshed(text: str) -> str:
             body = _fence(run_python(code), how)
         elif what == "calibration":
             body = calibration_table()
+        elif what == "accuracy":
+            body = accuracy_table()
         else:
             ran = run(what)
             wanted = re.search(r"exit (\d)", how)
@@ -116,6 +119,15 @@ def _fence(printed: str, how: str) -> str:
         lines = lines[-int(last[1]) :]
     text = "\n".join(lines).rstrip()
     return f"```text\n{text}\n```\n"
+
+
+def accuracy_table() -> str:
+    """The first table of the accuracy page: errors on what the fits had not seen."""
+    page = (ROOT / "docs/method/accuracy.md").read_text(encoding="utf-8")
+    table = re.search(r"(^\|[^\n]*\n)+", page, re.MULTILINE)
+    if table is None:
+        raise SystemExit("docs/method/accuracy.md has no table; run make accuracy")
+    return table[0]
 
 
 def calibration_table() -> str:

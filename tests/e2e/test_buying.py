@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shlex
 
 import pytest
 
@@ -19,6 +20,14 @@ def run(capsys, monkeypatch, *args):
         cli.main()
     out, err = capsys.readouterr()
     return stop.value.code or 0, out, err
+
+
+def cli_code(capsys, monkeypatch, *words):
+    monkeypatch.setattr("sys.argv", ["drivetrain", *words])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    capsys.readouterr()
+    return stop.value.code or 0
 
 
 def answer(capsys, monkeypatch, *args):
@@ -38,7 +47,8 @@ def test_a_200_kw_room(capsys, monkeypatch):
         assert row["provisioned_power_w"] <= 200e3
         assert adds_up(row)
     _, out, err = run(capsys, monkeypatch, "-r", "60", "--max-power", "200kW", "--buy", "servers")
-    assert "provisioned of 200 kW" in out
+    assert "of IT power (no PUE) provisioned of 200 kW" in out
+    assert "mean at the wall with PUE" in out
     assert "no PUE" in err
     assert max(len(line) for line in out.splitlines()) <= 100
 
@@ -50,6 +60,9 @@ def test_a_room_too_small_names_the_power_and_the_peak(capsys, monkeypatch):
     assert "the peak of" in out
     assert "Raise --max-power" in out
     code, found = answer(capsys, monkeypatch, "-r", "60", "--max-power", "20kW", "--buy", "servers", "-a", "h100-sxm")
+    assert "--weights any" not in out
+    relaxed = shlex.split(" ".join(out.split()).partition("next: drivetrain plan serve ")[2])
+    assert cli_code(capsys, monkeypatch, "plan", "serve", *relaxed) == 0, "what it says to run is feasible"
     (violation,) = found["closest_miss"]["violates"]
     assert code == 1
     assert violation["limit"] == "max_power_w"

@@ -1,6 +1,6 @@
 """Laws of prefill and decode pools: conservation, order, what more of anything can do, and what disaggregation buys."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -8,11 +8,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from drivetrain.catalogue.disaggregation import handovers
+from drivetrain.cost.efficiency import Efficiency
 from drivetrain.serving import steady
 from drivetrain.serving.disagg import Pool, at_rate, disaggregated, max_rate
 from drivetrain.serving.pools import prefill_at
+from drivetrain.serving.report import utilisation
 from drivetrain.serving.slo import METRICS
-from strategies import systems
+from strategies import redeploy, systems
 
 ROUNDING = 1 + 1e-5
 loads = st.floats(0.02, 0.95)
@@ -141,3 +143,20 @@ def test_a_prompt_waits_no_longer_than_where_decodes_run_too(prepared, handover,
     assert alone.ttft.mean <= solver.ttft.mean * ROUNDING
     # what is left out is at most the step under way
     assert solver.ttft.mean - alone.ttft.mean <= solver.ttft.mean - solver.queue_s
+
+
+# Whatever an efficiency charges steps with prompts alone, so that a term that is added later is drawn, too.
+ON_PROMPTS = [f.name for f in fields(Efficiency) if f.name.startswith("prefill_") and f.name.endswith("_s")]
+
+
+@given(systems(), handings, counts, counts, loads, st.lists(st.floats(0.0, 1e-4), min_size=8, max_size=8))
+def test_the_parts_of_a_step_sum_to_the_time_per_token_in_both_pools(prepared, handover, x, y, load, extra):
+    eff = replace(prepared.deployment.efficiency, **dict(zip(ON_PROMPTS, extra, strict=False)), experts_s=extra[-1])
+    d = divided(redeploy(prepared, efficiency=eff), handover, x, y)
+    rate = load * max_rate(d)
+    assume(rate > 0.0)
+    state = at_rate(d, rate)
+    decode = utilisation(d.decode, state.decode)
+    assert sum(decode.breakdown_s.values()) == pytest.approx(state.tpot.mean, rel=1e-5)
+    prompts = utilisation(d.prefill.prepared, state.prefill)
+    assert sum(prompts.breakdown_s.values()) == pytest.approx(state.prefill.tpot.mean, rel=1e-5)

@@ -1,9 +1,9 @@
 """Does this engine version run that model in that precision there? One answer with its reasons and sources.
 
 :func:`support_of` asks the rules of the engine's family (``data/support``) one question after the other: the
-accelerator, the weights' precision and file format there, the KV cache's precision, the architecture, each feature. The
-first rule that covers a question in the version answers it; a *supported* rule whose versions lie elsewhere answers "unsupported" and says in
-which it runs; what no rule covers is "unverified". The worst answer is the whole's.
+accelerator, the weights' precision and file format there, the KV cache's precision, the architecture, each feature.
+The first rule that covers a question in the version answers it; a *supported* rule whose versions lie elsewhere
+answers "unsupported" and says in which it runs; what no rule covers is "unverified". The worst answer is the whole's.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The support matrix as records: what each release of an engine runs, on which hardware, and who says so.
 
-A :class:`Rule` answers one question (does it run this accelerator, these weights, this file format, this cache, this
-architecture, this feature?) for part of the matrix; an :class:`EngineSupport` holds the rules of one engine family. How they combine to
-an answer is in :mod:`drivetrain.catalogue.support`.
+A :class:`Rule` answers one question (does it run this accelerator, these weights, this file format, this cache,
+this architecture, this feature?) for part of the matrix; an :class:`EngineSupport` holds the rules of one engine
+family. How they combine to an answer is in :mod:`drivetrain.catalogue.support`.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class Rule:
 
     It is about the accelerators whose name or generation is in ``on`` (empty: all), the ``values`` of its question
     (precisions, formats, families or features) and, where ``families`` is not empty, only those architectures; from
-    version ``since`` up to, not including, ``until``. A *supported* rule also says that other versions do not run what it is
-    about; the other two say nothing outside their versions.
+    version ``since`` up to, not including, ``until``. A *supported* rule also says that other versions do not run
+    what it is about; the other two say nothing outside their versions.
     """
 
     question: str

@@ -22,6 +22,7 @@ _OPTIONS = {
 }  # fmt: skip
 _NOT_OF_PLANS = ("concurrency", "memory_frac")  # what plan serve has no option for
 _DEFAULTS = {field.name: field.default for field in fields(ServeScenario)}
+_COUNTS = ("max_accelerators", "max_racks", "spares")
 _ABSURD = 20.0  # nobody relaxes a target that far
 
 
@@ -109,7 +110,7 @@ def _changed(scenario: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) 
         elif limit.startswith("max ") or (limit == "max_accelerators" and _totals(found)):
             found["max"] = [_quota(text, limit.removeprefix("max "), to) for text in found["max"]]
         else:
-            found[limit] = -rounded_up(-to) if limit == "rate" else to if float(to).is_integer() else rounded_up(to)
+            found[limit] = to if limit in _COUNTS else -rounded_up(-to) if limit == "rate" else rounded_up(to)
     return found
 
 

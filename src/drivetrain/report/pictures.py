@@ -46,7 +46,8 @@ def pareto(front: Front, width: int = 78, height: int = 7) -> list[Text]:
         log_y=is_wide([m.y for m in marks]),
         styles={_PLAN: "bold yellow", "┊": "cyan"},
     )
-    title = "Pareto front at the peak: output tok/s per accelerator against tok/s per user"
+    long = "Pareto front at the peak: output tok/s per accelerator against tok/s per user"
+    title = long if len(long) <= width else "tok/s per accelerator against tok/s per user"
     return [_title(title, width), *scatter(plot, width, height), *_wrapped(_front_legend(front, letters), width)]
 
 
@@ -61,7 +62,8 @@ def quality(points: Sequence[Point], width: int = 78, height: int = 7) -> list[T
     items = (
         Text(f"{letter} {p.label}: {number(100 * p.x, 4)} %, ${number(p.y)}".replace(" :", ":")) for letter, p in named
     )
-    title = "Quality frontier: $ per million output tokens against quality kept"
+    long = "Quality frontier: $ per million output tokens against quality kept"
+    title = long if len(long) <= width else "$ per Mtok out against quality kept"
     return [_title(title, width), *scatter(plot, width, height), *_wrapped(items, width)]
 
 

@@ -28,7 +28,7 @@ from drivetrain.verbs.ranges import SURE, Ends, Moves, lognormal, stretched
 _SLACK = 1e-4  # rates are found by bisection
 _MEASURED_TECHNIQUES = frozenset({"chunked_prefill"})  # engines that chunk prompts and that do not are both in the fit
 NO_LOAD = "at the slow end no load keeps the targets"
-NO_END = f"{NO_LOAD}: capacity from 0, fleet, cost and energy without upper end"
+NO_END = f"{NO_LOAD}: capacity from 0, no upper end of cost"
 Capacity = Callable[[tuple[Target, ...]], float]
 
 

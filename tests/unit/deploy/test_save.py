@@ -183,3 +183,43 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere, so the answer is made up
     with pytest.raises(FileError, match="cannot be written"):
         check_folder(tmp_path / "plan")
+
+
+OFFERED = {"rate_mean": 5.0, "mean": 1004.6, "rate_peak": 7.914, "peak": 1590.0}
+LEVERS = [
+    {"lever": "weights=fp8", "gain_frac": 0.52, "metric": "usd_per_million_tokens_full_load", "changes_output": True,
+     "quality_delta": {"recovery": 0.99}, "unverified": False},
+    {"lever": "speculative=relaxed", "gain_frac": 0.9, "metric": "usd_per_million_tokens_full_load",
+     "changes_output": True, "quality_delta": {"recovery": None}, "unverified": True},
+    {"lever": "layout=tp2", "gain_frac": 0.1, "metric": "usd_per_million_tokens_full_load", "changes_output": False,
+     "quality_delta": None, "unverified": False},
+]  # fmt: skip
+
+
+def test_the_readme_tells_load_loss_doubt_and_what_would_be_better():
+    lost = {"recovery": 0.985, "low": 0.97, "high": 0.991, "n": 4, "matched": "on its family", "unverified": True}
+    plan = answer(DENSE, output_changes=["weights=nvfp4"], quality_delta=lost, range_notes=["an engine not in the fit"])
+    plan |= {"offered_output_tokens_per_s": OFFERED, "levers": LEVERS}
+    plan["assumptions"] = [{"what": "mean input, output tokens", "value": [1182.87, 200.9], "source": "trace"}]
+    text = deployable(plan).files["README.md"]
+    for said in (
+        "Mean load: 5 requests/s, 1,005 output tokens/s", "Peak load: 7.91 requests/s, 1,590 output tokens/s",
+        "weights=nvfp4 keeps 98.5 %", "lost: 1.5 %", "not verified", "an engine not in the fit",
+        "mean input, output tokens: 1,183 / 200.9 (trace)", "`weights=fp8`: 52 % cheaper", "keeps 99 %",
+        "`layout=tp2`: 10 % cheaper", "outputs unchanged",
+    ):  # fmt: skip
+        assert said in text
+    assert "relaxed" not in text, "a lever that may not start is no advice"
+    assert "[1182" not in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "delta", "said"),
+    [
+        ([], {"recovery": 1.0}, "nothing is lost"),
+        (["kv=nvfp4"], {"recovery": None, "note": "unknown"}, "nobody measured"),
+    ],
+)
+def test_the_readme_says_when_nothing_is_lost_and_when_nobody_knows(changes, delta, said):
+    text = deployable(answer(DENSE, output_changes=changes, quality_delta=delta)).files["README.md"]
+    assert said in text

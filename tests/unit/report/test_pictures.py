@@ -51,7 +51,7 @@ def test_the_front_is_of_the_plan(plan):
     assert len(front.points) == len(plan["pareto"])
 
 
-@pytest.mark.parametrize("width", [60, 80])
+@pytest.mark.parametrize("width", [60, 80, 100])
 def test_terminal_pictures_fit_and_are_read_without_colour(plan, width):
     lines = [line.plain for line in plan_pictures(plan | {"quality_frontier": FRONTIER}, width)]
     text = "\n".join(lines)

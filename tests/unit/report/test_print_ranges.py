@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from drivetrain.report.ranges import range_line, ranged, ranking_line, with_range
 from drivetrain.units import number, parse, show
+from drivetrain.verbs.moves import NO_END
 
 values = st.floats(1e-4, 1e4)
 
@@ -25,7 +26,7 @@ def test_the_shown_ends_enclose_the_value_in_its_own_unit(value, down, up):
 
 
 def test_no_upper_end_and_nothing_to_say():
-    assert with_range("$1", 1.0, 0.5, None) == "$1 (0.5 up)"
+    assert with_range("$1", 1.0, 0.5, None) == "$1 (0.5 or more)"
     assert with_range("–", None, None, None) == "–"
     assert ranged({"x": None}, "x") == "–"
     assert ranged({"x": 1234.0}, "x") == number(1234.0)  # an answer without ranges is shown without
@@ -35,6 +36,9 @@ def test_why_ranges_are_wide_is_one_line():
     assert range_line({"range_kind": "known", "range_notes": []}) == "ranges    80 %, settings like those measured"
     many = range_line({"range_kind": "assumed", "range_notes": ["a", "b", "c", "d"]})
     assert many == "ranges    80 %, a; b; 2 more in the JSON"
+    endless = range_line({"range_kind": "assumed", "range_notes": ["a", "b", NO_END]})
+    assert endless == f"ranges    80 %, {NO_END}; 2 more in the JSON", "why there is no end comes before all else"
+    assert len(range_line({"range_kind": "assumed", "range_notes": [NO_END]})) <= 100
 
 
 @pytest.mark.parametrize(
