@@ -61,7 +61,7 @@ def options(setup: Setup) -> dict[str, Any]:
         found["enable_attention_dp"] = True
     chunked = setup.chunked_prefill
     if chunked is None and setup.step_tokens and (setup.max_model_len or 0) > setup.step_tokens:
-        chunked = True  # without it, prompts beyond a step's tokens are refused
+        chunked = True  # a plan that does not say: without it, prompts beyond a step's tokens are refused
     if chunked is not None:
         found["enable_chunked_prefill"] = chunked
     if setup.speculative:

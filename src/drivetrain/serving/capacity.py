@@ -50,7 +50,7 @@ def capacities(jobs: Sequence[Job], lengths: Lengths, targets: tuple[Target, ...
         return Capacities(np.empty(0), np.empty(0), 0)
     compiler.ready()
     latencies, want = limit_arrays(targets)
-    met = lengths_met(jobs, lengths)
+    met = lengths_met(jobs, lengths, targets)
     out = np.empty((len(jobs), 3))
     _capacities(
         *pack(jobs, met), lengths.weight, lengths.isl, lengths.osl, lengths.arrival_cv2,

@@ -39,7 +39,9 @@ def marginals(prepared: Prepared, targets: tuple[Target, ...], capacity: float) 
     found.append(("engine_overhead", on(d, eff=lean)))
     cap = prepared.max_seqs if prepared.max_seqs < prepared.memory.fits else float("inf")
     gains = [
-        Marginal(name, max_rate(prepare(better, prepared.lengths, prepared.budget, cap), targets) / capacity - 1.0)
-        for name, better in found
+        Marginal(name, max_rate(ready, targets) / capacity - 1.0)
+        for name, ready in (
+            (name, prepare(better, prepared.lengths, prepared.budget, cap, targets)) for name, better in found
+        )
     ]
     return sorted(gains, key=lambda m: -m.capacity_gain_frac)

@@ -1,9 +1,13 @@
 """A prefix cache that is finite: what is found on the device, what in host memory, and what loading it takes.
 
 A cache that keeps the last used entries holds what was used within its retention time, its size over the rate at which
-new entries come, evaluated where the replica is fully loaded (below that it keeps longer)::
+new entries come::
 
-    T = bytes of cache / (requests/s at full load * new tokens a request * bytes a token)
+    T = bytes of cache / (requests/s * new tokens a request * bytes a token)
+
+The rate is the most that the replica takes within the targets, with the prefixes that it finds at that rate: a fixed
+point, and the only one, as a higher rate finds less and takes more time. Without targets it is that of full load with
+an unlimited cache. Below that rate a cache keeps longer.
 
 With times between uses of a prefix exponential of mean tau, the share of the input found is that of an unlimited cache
 times ``1 - exp(-T / tau)``; T with device memory alone gives what is found there, the rest comes from the host at the
@@ -15,21 +19,47 @@ share a prefix are sent to the same rank.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drivetrain.catalogue import loader
 from drivetrain.cost.hardware import Hardware
 from drivetrain.cost.kernel import step
+from drivetrain.serving import kernel
 from drivetrain.serving.deployment import Deployment, contexts, memory, scalars, sequence_bytes
 from drivetrain.serving.lengths import Lengths
+from drivetrain.serving.slo import Target, limit_arrays
+
+Floats = NDArray[np.float64]
 
 _MOST = 0.999  # at least the last token of a prompt is computed
+_IDLE = 1e-4  # of full load: at less than that nothing is worth planning
+_PRECISION = 0.01
 
 
-def lengths_on(deployment: Deployment, lengths: Lengths) -> Lengths:
-    """``lengths`` as ``deployment`` meets them: the cache it keeps of a prompt, the prefixes it finds and where."""
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Batch limits that a replica runs with, and the targets that limit its rate."""
+
+    budget: float
+    max_seqs: float
+    targets: tuple[Target, ...]
+
+
+def cache_is_finite(deployment: Deployment) -> bool:
+    """Whether what the prefix cache keeps depends on the rate."""
+    choice = deployment.cut.techniques.choice
+    return choice.kv_offload_bytes is not None and choice.host_hit is None and _bytes_per_token(deployment) > 0.0
+
+
+def lengths_on(deployment: Deployment, lengths: Lengths, work: Work | None = None) -> Lengths:
+    """``lengths`` as ``deployment`` meets them: the cache it keeps of a prompt, the prefixes it finds and where.
+
+    A finite cache is filled at the most that the replica takes at ``work``; without targets, at full load.
+    """
     choice = deployment.cut.techniques.choice
     if choice.kv_compression < 1.0:
         lengths = replace(lengths, kept=choice.kv_compression)
@@ -37,14 +67,13 @@ def lengths_on(deployment: Deployment, lengths: Lengths) -> Lengths:
         return lengths
     reusable = lengths.isl - lengths.computed if lengths.reusable is None else lengths.reusable
     if choice.host_hit is not None:
-        device, host = 1.0, choice.host_hit
-        found = np.minimum(reusable + host * lengths.isl, _MOST * lengths.isl)
-    else:
-        device = _reached(deployment, lengths, reusable, 0.0)
-        both = _reached(deployment, lengths, reusable, choice.kv_offload_bytes)
-        found = both * reusable
-        host = (both - device) * float(lengths.weight @ reusable) / lengths.isl_mean
-    return replace(lengths, reusable=reusable, computed=np.maximum(lengths.isl - found, 1.0), host_frac=max(host, 0.0))
+        found = np.minimum(reusable + choice.host_hit * lengths.isl, _MOST * lengths.isl)
+        return _finding(lengths, reusable, found, choice.host_hit)
+    if not cache_is_finite(deployment):  # nothing that grows with the prompt is kept
+        return _finding(lengths, reusable, reusable, 0.0)
+    budget, seqs = deployment.engine.limits_on(deployment.hardware.name, deployment.hardware.memory_bytes)
+    own = Work(float(budget), float(seqs * deployment.cut.layout.dp) if seqs else math.inf, ())
+    return _kept_at_work(deployment, lengths, reusable, work if work and work.targets else own)
 
 
 def host_seconds(deployment: Deployment, lengths: Lengths) -> float:
@@ -62,23 +91,66 @@ def host_bytes_per_s(hardware: Hardware) -> float:
     return link.mid.value * known["host_link_frac"].mid.value
 
 
-def _reached(deployment: Deployment, lengths: Lengths, reusable: object, host_bytes: float) -> float:
-    """Share of the reusable prefixes that device cache and ``host_bytes`` keep long enough."""
-    per_token = _bytes_per_token(deployment)
-    if per_token == 0.0:
-        return 1.0
-    engine, hardware, dp = deployment.engine, deployment.hardware, deployment.cut.layout.dp
-    budget, seqs = engine.limits_on(hardware.name, hardware.memory_bytes)
+def _kept_at_work(deployment: Deployment, lengths: Lengths, reusable: Floats, work: Work) -> Lengths:
+    """``lengths`` with what a finite cache still holds at the most that the replica takes at ``work``."""
+    choice, dp, hardware = deployment.cut.techniques.choice, deployment.cut.layout.dp, deployment.hardware
     one = sequence_bytes(deployment.cut, lengths)
-    room = memory(deployment.cut, hardware, engine, deployment.efficiency, one, float(budget))
+    room = memory(deployment.cut, hardware, deployment.engine, deployment.efficiency, one, work.budget)
     if room.fits < 1:
-        return 0.0
-    computed = np.maximum(lengths.isl - np.asarray(reusable), 1.0)
-    slots = min(room.fits, float(seqs * dp) if seqs else math.inf)
-    rate = _full_load(deployment, replace(lengths, computed=computed), float(budget), slots) / dp
-    new_bytes = float(lengths.weight @ (computed + lengths.osl)) * per_token
-    retention = (room.cache + host_bytes) / (rate * new_bytes)
-    return -math.expm1(-retention / loader.techniques()["reuse_interval"].mid.value)
+        return _finding(lengths, reusable, np.zeros_like(lengths.isl), 0.0)
+    interval = loader.techniques()["reuse_interval"].mid.value
+    host_bytes = choice.kv_offload_bytes or 0.0
+    slots = min(room.fits, work.max_seqs)
+    unlimited = replace(lengths, computed=np.maximum(lengths.isl - reusable, 1.0))
+    new_bytes = float(lengths.weight @ (unlimited.computed + lengths.osl)) * _bytes_per_token(deployment)
+
+    def kept(rate: float) -> Lengths:
+        per_s = rate / dp * new_bytes
+        device, both = (-math.expm1(-size / per_s / interval) for size in (room.cache, room.cache + host_bytes))
+        host = (both - device) * float(lengths.weight @ reusable) / lengths.isl_mean
+        return _finding(lengths, reusable, both * reusable, host)
+
+    full = _full_load(deployment, unlimited, work.budget, slots)
+    if not work.targets:
+        return kept(full)
+    return kept(_most(full, lambda rate: _within(deployment, kept(rate), rate, replace(work, max_seqs=slots))))
+
+
+def _finding(lengths: Lengths, reusable: Floats, found: Floats, host: float) -> Lengths:
+    """``lengths`` where ``found`` tokens are not computed, a share ``host`` of all input found in host memory."""
+    return replace(lengths, reusable=reusable, computed=np.maximum(lengths.isl - found, 1.0), host_frac=max(host, 0.0))
+
+
+def _most(full: float, good: Callable[[float], bool]) -> float:
+    """The largest rate up to ``full`` that is ``good``; ``full`` where none is, so that little is found."""
+    if good(full):
+        return full
+    low, high = full / 2.0, full
+    while not good(low):
+        low, high = low / 2.0, low
+        if low < _IDLE * full:
+            return full
+    while high > low * (1.0 + _PRECISION):
+        rate = math.sqrt(low * high)
+        low, high = (rate, high) if good(rate) else (low, rate)
+    return low
+
+
+def _within(deployment: Deployment, lengths: Lengths, rate: float, work: Work) -> bool:
+    """Whether a replica that finds what ``lengths`` say keeps the targets at ``rate``."""
+    c = deployment.coefficients
+    limits, want = limit_arrays(work.targets)
+    seen = contexts(c.spans, lengths)
+    out = np.empty(kernel.N_OUT)
+    kernel.solve(
+        c.ops, c.collectives, scalars(deployment, work.budget, work.max_seqs, host_seconds(deployment, lengths)),
+        seen.spans, lengths.weight, lengths.isl, lengths.osl, lengths.computed, seen.decode, seen.prefill,
+        rate, lengths.arrival_cv2, 1.0, want, out,
+    )  # fmt: skip
+    if out[kernel.STABLE] != 1.0 or 2.0 * out[kernel.QUEUE_S] > out[kernel.LATENCY + 5 * kernel.E2E]:
+        return False  # as in capacity: requests do not wait for longer than they are served
+    reached = out[kernel.LATENCY : kernel.LATENCY + limits.size].reshape(limits.shape)
+    return bool((reached[want] <= limits[want]).all())
 
 
 def _full_load(deployment: Deployment, lengths: Lengths, budget: float, slots: float) -> float:

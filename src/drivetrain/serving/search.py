@@ -36,7 +36,7 @@ from drivetrain.serving.deployment import (
 )
 from drivetrain.serving.lengths import Lengths
 from drivetrain.serving.purchase import LOOSE, UNLIMITED, Limits, Packing, Part, Unit, claims, most_units, packing
-from drivetrain.serving.reuse import host_seconds, lengths_on
+from drivetrain.serving.reuse import Work, cache_is_finite, host_seconds, lengths_on
 from drivetrain.serving.slo import Target, limit_arrays
 from drivetrain.serving.startable import Starters, chunks_prompts
 from drivetrain.serving.techniques.active import OFF, Active
@@ -256,9 +256,10 @@ def search(jobs: Sequence[Job], traffic: Traffic, targets: Iterable[Target], *, 
         return Outcome((), np.empty((0, sw.N_COLUMNS)))
     if traffic.mean_rate <= 0 or traffic.peak_rate < traffic.mean_rate:
         raise BadInputError("traffic needs a positive mean rate and a peak rate that is no smaller.")
+    targets = tuple(targets)
     latencies, want = limit_arrays(targets)
     jit.ready()
-    met = lengths_met(jobs, traffic.lengths)
+    met = lengths_met(jobs, traffic.lengths, targets)
     packed = pack(jobs, met)
     rows = np.empty((len(jobs) * sw.ROWS_PER_JOB, sw.N_COLUMNS))
     n = traffic.lengths
@@ -301,23 +302,39 @@ def _limits(engine: Engine, room: Memory, dp: int) -> list[float]:
     return [*(n for n in SEQUENCE_LIMITS if n < 0.8 * most), most]
 
 
-def lengths_met(jobs: Iterable[Job], lengths: Lengths) -> dict[int, Lengths]:
-    """``lengths`` as each deployment meets them, by its id."""
-    return {id(d): lengths_on(d, lengths) for d in {id(job.deployment): job.deployment for job in jobs}.values()}
+def lengths_met(jobs: Sequence[Job], lengths: Lengths, targets: tuple[Target, ...]) -> list[Lengths]:
+    """``lengths`` as each job meets them: its deployment's own, with a finite cache also its batch limits'."""
+    of_deployment: dict[int, Lengths] = {}
+    found: list[Lengths] = []
+    for job in jobs:
+        d = job.deployment
+        if targets and cache_is_finite(d):
+            found.append(lengths_on(d, lengths, Work(job.budget, job.max_seqs, targets)))
+            continue
+        if id(d) not in of_deployment:
+            of_deployment[id(d)] = lengths_on(d, lengths)
+        found.append(of_deployment[id(d)])
+    return found
 
 
-def pack(jobs: Sequence[Job], met: dict[int, Lengths]) -> tuple[Floats | NDArray[np.int64], ...]:
+def _distinct(jobs: Sequence[Job], met: Sequence[Lengths]) -> dict[tuple[int, int], tuple[Deployment, Lengths]]:
+    """Deployments with the lengths they meet, in the order of :func:`pack`."""
+    pairs = zip(jobs, met, strict=True)
+    return {(id(job.deployment), id(n)): (job.deployment, n) for job, n in pairs}
+
+
+def pack(jobs: Sequence[Job], met: Sequence[Lengths]) -> tuple[Floats | NDArray[np.int64], ...]:
     """Concatenate the distinct deployments' coefficients, contexts and prompts as each of them meets the workload."""
-    deployments = list({id(job.deployment): job.deployment for job in jobs}.values())
-    said = {id(n): (n.kept, n.computed.tobytes()) for n in met.values()}
+    pairs = list(_distinct(jobs, met).values())
+    deployments = [d for d, _ in pairs]
+    said = {id(n): (n.kept, n.computed.tobytes()) for _, n in pairs}
     views: dict[tuple[tuple[float, ...], tuple[float, bytes]], tuple[int, Lengths]] = {}
     context_of = []
-    for d in deployments:
-        lengths = met[id(d)]
+    for d, lengths in pairs:
         view = views.setdefault((d.coefficients.spans, said[id(lengths)]), (len(views), lengths))
         context_of.append(view[0])
     width = max(len(s) for s, _ in views)
-    n_classes = len(met[id(deployments[0])].isl)
+    n_classes = len(met[0].isl)
     spans, decode, prefill = (np.zeros((len(views), width)), np.zeros((len(views), width)),
                               np.zeros((len(views), width, n_classes)))  # fmt: skip
     computed = np.zeros((len(views), n_classes))
@@ -335,15 +352,15 @@ def pack(jobs: Sequence[Job], met: dict[int, Lengths]) -> tuple[Floats | NDArray
     )  # fmt: skip
 
 
-def job_rows(jobs: Sequence[Job], limits: Limits, met: dict[int, Lengths]) -> Floats:
+def job_rows(jobs: Sequence[Job], limits: Limits, met: Sequence[Lengths]) -> Floats:
     """One row of scalars for each job, as the sweep reads them."""
-    index: dict[int, int] = {}
+    index = {key: i for i, key in enumerate(_distinct(jobs, met))}
     bought: dict[tuple[int, int, float], tuple[float, ...]] = {}
     rows = np.empty((len(jobs), sw.N_JOB))
     for i, job in enumerate(jobs):
         d = job.deployment
-        rows[i, : sw.DEPLOYMENT] = scalars(d, job.budget, job.max_seqs, host_seconds(d, met[id(d)]))
-        rows[i, sw.DEPLOYMENT] = index.setdefault(id(d), len(index))
+        rows[i, : sw.DEPLOYMENT] = scalars(d, job.budget, job.max_seqs, host_seconds(d, met[i]))
+        rows[i, sw.DEPLOYMENT] = index[id(d), id(met[i])]
         rows[i, sw.PER_REPLICA] = d.cut.layout.n_accelerators
         rows[i, sw.USD_HOUR] = job.offer.usd_per_hour
         rows[i, sw.HOST_W] = job.offer.host_w

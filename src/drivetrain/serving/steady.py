@@ -22,7 +22,7 @@ from drivetrain.serving.deployment import (
     sequence_bytes,
 )
 from drivetrain.serving.lengths import Lengths, decode_context, prefill_context
-from drivetrain.serving.reuse import host_seconds, lengths_on
+from drivetrain.serving.reuse import Work, host_seconds, lengths_on
 from drivetrain.serving.slo import METRICS, STATISTICS, Target
 from drivetrain.serving.techniques.overlap import half, hidden_frac, one_after_another, overlapped
 
@@ -86,10 +86,15 @@ class Prepared:
     scalars: Floats
 
 
-def prepare(deployment: Deployment, lengths: Lengths, budget: float, max_seqs: float = np.inf) -> Prepared:
-    """Size the memory and reduce the workload for ``deployment``; ``max_seqs`` caps what memory would allow."""
+def prepare(
+    deployment: Deployment, lengths: Lengths, budget: float, max_seqs: float = np.inf, targets: tuple[Target, ...] = ()
+) -> Prepared:
+    """Size the memory and reduce the workload for ``deployment``; ``max_seqs`` caps what memory would allow.
+
+    A finite prefix cache finds what it does at the most that the replica takes within ``targets``.
+    """
     jit.ready()
-    lengths = lengths_on(deployment, lengths)
+    lengths = lengths_on(deployment, lengths, Work(budget, max_seqs, targets))
     one = sequence_bytes(deployment.cut, lengths)
     room = memory(deployment.cut, deployment.hardware, deployment.engine, deployment.efficiency, one, budget)
     limit = min(max_seqs, room.fits)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from drivetrain.catalogue.model import Model
+from drivetrain.catalogue.model import Checkpoint, Model
 from drivetrain.errors import BadInputError, UnsupportedError
 from drivetrain.registry import suggest
 from drivetrain.serving.techniques.active import activate
@@ -31,10 +31,15 @@ class Allowed:
 
 
 def permitted(resolved: Resolved) -> Resolved:
-    """``resolved`` with those of its checkpoints that keep enough quality; a clear error where none does."""
+    """``resolved`` with those of its checkpoints that keep enough quality; a clear error where none does.
+
+    One that keeps too little with the lighter cache it asks for is tried with the cache of the shipped one.
+    """
     least = resolved.scenario.min_quality
     if least is None:
         return resolved
+    if not resolved.kv_dtype:
+        resolved = replace(resolved, checkpoints=tuple(_with_cache(resolved, c, least) for c in resolved.checkpoints))
     kept = {c.name: _base_recovery(resolved, c.name) for c in resolved.checkpoints}
     unknown_too = resolved.scenario.allow_unknown_quality
     enough = tuple(c for c in resolved.checkpoints if keeps(kept[c.name], least, unknown_too))
@@ -114,7 +119,7 @@ def every_lever(resolved: Resolved, setting: Setting) -> list[Lever]:
     if choice.expert_skew == 0.0 and choice.expert_imbalance == 1.0:
         exact = [lever for lever in exact if lever.kind != "redundant-experts"]
     found = [*output_levers(model, setting), *(lever for _, lever in sibling_levers(model) if lever), *exact]
-    if choice.kv_offload_bytes is not None:
+    if choice.kv_offload_bytes is not None and choice.host_hit is None:
         found.append(offload_lever(setting))
     limited = math.isfinite(resolved.limits.power_w) or math.isfinite(resolved.limits.racks)
     if limited or resolved.scenario.objective in ("energy", "carbon"):
@@ -172,6 +177,19 @@ def _possible(lever: Lever, resolved: Resolved) -> bool:
     except UnsupportedError:
         return False
     return True
+
+
+def _with_cache(resolved: Resolved, checkpoint: Checkpoint, least: float) -> Checkpoint:
+    """``checkpoint``, with the shipped cache where its own keeps too little and that keeps enough."""
+    shipped, unknown_too = resolved.model.checkpoints[0], resolved.scenario.allow_unknown_quality
+
+    def enough(cache: str) -> bool:
+        changes = changes_of(shipped, checkpoint, cache, resolved.techniques.choice)
+        return keeps(recovery(changes, resolved.model), least, unknown_too)
+
+    if enough(checkpoint.kv_dtype) or not enough(shipped.kv_dtype):
+        return checkpoint
+    return replace(checkpoint, kv_dtype=shipped.kv_dtype)
 
 
 def _base_changes(resolved: Resolved, name: str) -> tuple[str, ...]:

@@ -99,13 +99,10 @@ def power_levers(metric: str) -> list[Lever]:
 
 
 def offload_lever(setting: Setting) -> Lever:
-    """Twice the host memory for cache; the first of it compared with what device memory alone holds of prefixes."""
+    """Host memory for cache, or twice of it: where the setting's prefix cache is finite."""
     now = setting.techniques.kv_offload_bytes
     choice = Techniques(kv_offload_bytes=2 * now if now else OFFLOAD_BYTES)
-    if now:
-        return technique(spelled(choice), choice, "kv-offload")
-    return technique(spelled(choice), choice, "kv-offload", against={"kv_offload_bytes": 0.0},
-                     note="against a prefix cache in device memory alone")  # fmt: skip
+    return technique(spelled(choice), choice, "kv-offload")
 
 
 def sibling_levers(model: Model) -> list[tuple[Sibling, Lever | None]]:

@@ -68,7 +68,13 @@ def _prefix(resolved: Resolved, standing: Standing) -> Iterator[Lever | tuple[st
     if hit > 0.0:
         yield Lever("prefix cache off", "prefix", "--prefix-hit 0", {"lengths": lengths_of(resolved.workload, 0.0)},
                     pairs=False)  # fmt: skip
-        yield offload_lever(standing.setting)
+        choice = standing.setting.techniques
+        if choice.kv_offload_bytes is None:
+            yield "kv-offload", "the stated hit share is taken as reached; --with kv-offload=0GB bounds the cache."
+        elif choice.host_hit is not None:
+            yield "kv-offload", "host-hit states what is found in host memory; leave it out to have it computed."
+        else:
+            yield offload_lever(standing.setting)
     else:
         yield "kv-offload", "no input is found in a prefix cache; state --prefix-hit."
 

@@ -29,6 +29,10 @@ from drivetrain.verbs.verdict import bought_words, miss_verdict, pool_words, ver
 
 _TYPICAL_TOKENS = 100.0
 _RELAXED = 1.5
+_NO_FRONTIER = {
+    "lever": "cost against quality",
+    "reason": "not computed for pools: plan with each choice itself, or with --disaggregate off for the frontier.",
+}
 _UNRANKED = {
     "lever": "precisions, techniques, engines, layouts",
     "reason": "not ranked from a plan of pools: plan with the choice itself, e.g. --with or --weights.",
@@ -73,7 +77,8 @@ def divided(
     undivided = answer["best"]
     if not only and (best is None or (undivided and not _better(best, undivided, scenario.objective))):
         return counted | {"by_accelerator": _merged(answer["by_accelerator"], rows, scenario.objective)}
-    nothing: dict[str, Any] = {"levers": [], "levers_not_available": [_UNRANKED], "levers_from": None, "marginals": [],
+    nothing: dict[str, Any] = {"levers": [], "levers_not_available": [_UNRANKED, _NO_FRONTIER], "levers_from": None,
+                               "marginals": [], "quality_frontier": [], "quality_unknown": [],
                                "whole_servers": None, "by_instance": [], "by_region": []}  # fmt: skip
     if best is None or plan.best is None:
         return counted | nothing | _missed(resolved, plan, targets, jobs, layouts)

@@ -28,6 +28,7 @@ from drivetrain.verbs.ranges import price_ends, with_ranges
 from drivetrain.verbs.resolve import Resolved, resolve
 from drivetrain.verbs.runnable import startable
 from drivetrain.verbs.space import smallest_first
+from drivetrain.verbs.technique_notes import hits_reached
 
 
 def predict_serve(*, operators: bool = False, **choices: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of ServeScenario
@@ -87,7 +88,9 @@ def predict(scenario: ServeScenario, *, operators: bool = False) -> dict[str, An
             "decode_step": operator_rows(used.decode),
             "mixed_step": operator_rows(used.mixed),
         }
-    return _finished(fields, resolved, scenario, started)
+    answer = _finished(fields, resolved, scenario, started)
+    answer["assumptions"] += [asdict(a) for a in hits_reached(prepared.deployment, prepared.lengths)]
+    return answer
 
 
 def _finished(fields: dict[str, Any], resolved: Resolved, scenario: ServeScenario, started: float) -> dict[str, Any]:
@@ -114,7 +117,7 @@ def _prepared(resolved: Resolved) -> tuple[Any, Prepared]:
     if not chunks_prompts(engine, offer.accelerator, resolved.model, checkpoint, active.choice, True):
         budget = whole_prompts(budget, resolved.lengths)
     limit = resolved.scenario.max_num_seqs or float(own_limit * layout.dp or math.inf)
-    prepared = prepare(deployment, resolved.lengths, budget, limit)
+    prepared = prepare(deployment, resolved.lengths, budget, limit, parse_slo(resolved.scenario.slo))
     room = prepared.memory
     if room.fits < 1:
         fitting, _ = candidates(resolved.model, resolved.checkpoints, resolved.offers, (engine,), resolved.lengths,

@@ -11,7 +11,7 @@ from drivetrain.verbs.assumption import Assumption
 from drivetrain.verbs.combinations import Search, burdens
 from drivetrain.verbs.ranking import Chosen, rank
 from drivetrain.verbs.resolve import Resolved
-from drivetrain.verbs.technique_notes import technique_assumptions
+from drivetrain.verbs.technique_notes import hits_reached, technique_assumptions
 
 
 def searched(resolved: Resolved, traffic: Traffic, targets: tuple[Target, ...], allowed: Allowed) -> Search:
@@ -36,9 +36,12 @@ def as_asked(resolved: Resolved, jobs: Iterable[Job]) -> list[Job]:
 
 
 def pulled_assumptions(resolved: Resolved, chosen: Chosen | None) -> tuple[Assumption, ...]:
-    """What a plan rests on beside the question's own assumptions, where it uses techniques that were allowed."""
-    if chosen is None or chosen.job.deployment.cut.techniques.choice == resolved.techniques.choice:
+    """What a plan rests on beside the question's own assumptions: techniques that were allowed, hits of its cache."""
+    if chosen is None:
         return ()
+    hits = hits_reached(chosen.job.deployment, chosen.prepared.lengths)
+    if chosen.job.deployment.cut.techniques.choice == resolved.techniques.choice:
+        return hits
     cut, hardware = chosen.job.deployment.cut, chosen.job.offer.hardware
     found = technique_assumptions(cut.techniques, resolved.workload, (hardware,), (cut.checkpoint,))
-    return tuple(a for a in found if a not in resolved.assumptions)
+    return (*(a for a in found if a not in resolved.assumptions), *hits)

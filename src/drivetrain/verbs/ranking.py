@@ -36,7 +36,9 @@ class Chosen:
         self.job = outcome.jobs[int(values[sw.JOB])]
         self.replicas = float(values[sw.REPLICAS])
         self.spares = resolved.limits.spares
-        self.prepared: Prepared = prepare(self.job.deployment, traffic.lengths, self.job.budget, self.job.max_seqs)
+        self.prepared: Prepared = prepare(
+            self.job.deployment, traffic.lengths, self.job.budget, self.job.max_seqs, targets
+        )
         self.state: SteadyState = at_rate(self.prepared, traffic.peak_rate / self.replicas)
         self.capacity = max_rate(self.prepared, targets)
         fields = describe(

@@ -63,8 +63,8 @@ class Lever:
     """One thing that can be done otherwise.
 
     ``changes`` are fields of a :class:`Setting`, ``techniques`` of its techniques; ``option`` is how the command line
-    asks for what is neither. Two of one ``kind`` exclude one another. ``against`` are techniques that the setting it is
-    compared with has. ``frees_memory``: other layouts may become possible or better. ``pairs``: may be combined.
+    asks for what is neither. Two of one ``kind`` exclude one another. ``frees_memory``: other layouts may become
+    possible or better. ``pairs``: may be combined.
     """
 
     name: str
@@ -72,7 +72,6 @@ class Lever:
     option: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)
     techniques: Mapping[str, Any] = field(default_factory=dict)
-    against: Mapping[str, Any] = field(default_factory=dict)
     frees_memory: bool = False
     pairs: bool = True
     metric: str = ""
@@ -81,10 +80,6 @@ class Lever:
     def on(self, setting: Setting) -> Setting:
         """``setting`` with this lever pulled."""
         return replace(setting, **self.changes, techniques=replace(setting.techniques, **self.techniques))
-
-    def base(self, setting: Setting) -> Setting:
-        """What the lever is compared with where ``setting`` stands."""
-        return replace(setting, techniques=replace(setting.techniques, **self.against)) if self.against else setting
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from drivetrain.arch.layout import Layout
 from drivetrain.serving.search import layouts
@@ -60,18 +59,14 @@ class Standing:
                                (cut.layout,), resolved.lengths, targets, stand_in)  # fmt: skip
         domain = self.offer.hardware.topology.domain
         self.layouts = resolved.layouts or tuple(dict.fromkeys((*layouts(cut.model, domain), cut.layout)))
-        self._bases: dict[tuple[Any, ...], dict[Layout, FullLoad]] = {}
+        self._base: dict[Layout, FullLoad] | None = None
 
-    def base(self, levers: Sequence[Lever] = ()) -> dict[Layout, FullLoad]:
-        """The plan's own setting at full load, by layout, as ``levers`` are to be compared with it."""
-        key = tuple((name, value) for lever in levers for name, value in lever.against.items())
-        if key not in self._bases:
-            setting = replace(self.setting, layouts=self.layouts)
-            for lever in levers:
-                setting = lever.base(setting)
-            found = self._evaluate(setting, unverified=True)
-            self._bases[key] = {} if isinstance(found, Missing) else found
-        return self._bases[key]
+    def base(self) -> dict[Layout, FullLoad]:
+        """The plan's own setting at full load, by layout."""
+        if self._base is None:
+            found = self._evaluate(replace(self.setting, layouts=self.layouts), unverified=True)
+            self._base = {} if isinstance(found, Missing) else found
+        return self._base
 
     def after(self, levers: Sequence[Lever]) -> Setting:
         """The plan's setting with ``levers`` pulled."""
@@ -86,7 +81,7 @@ class Standing:
         Another engine must gain more than it does without them, or it is no merit of the levers.
         """
         metric = next((lever.metric for lever in levers if lever.metric), self.metric)
-        base = self.base(levers).get(self.layout)
+        base = self.base().get(self.layout)
         if base is None:
             return Missing("the plan itself has no full load within the targets.")
         setting = self.after(levers)
@@ -99,25 +94,25 @@ class Standing:
             if isinstance(found, Missing):
                 reason = reason or found.reason
                 continue
-            best = self._best(found, metric, levers) if rechosen else min(found.values(), key=_by(metric))
+            best = self._best(found, metric) if rechosen else min(found.values(), key=_by(metric))
             if best is None:
                 reason = reason or "no layout that it makes possible is better."
                 continue
             pull = Pull(levers, metric, 1.0 - best.cost[metric] / base.cost[metric], best, tried,
                         doubt(best) if unverified else "")  # fmt: skip
-            if best.job.deployment.engine in setting.engines or pull.gain > self._elsewhere(best, metric, levers):
+            if best.job.deployment.engine in setting.engines or pull.gain > self._elsewhere(best, metric):
                 return pull
             aside = f" {best.job.deployment.engine.name} runs it, and gains no more than without."
             reason += "" if aside in reason else aside
         return Missing(reason.strip())
 
-    def _elsewhere(self, found: FullLoad, metric: str, levers: Sequence[Lever]) -> float:
+    def _elsewhere(self, found: FullLoad, metric: str) -> float:
         """What the engine of ``found`` gains without the levers, at least nothing."""
         engine = found.job.deployment.engine
         plain = self._evaluate(replace(self.setting, engines=(engine,)), unverified=True)
         if isinstance(plain, Missing):
             return _SAME
-        here = self.base(levers)[self.layout].cost[metric]
+        here = self.base()[self.layout].cost[metric]
         return max(1.0 - min(one.cost[metric] for one in plain.values()) / here, 0.0) + _SAME
 
     def _tries(self, setting: Setting) -> Iterator[tuple[Setting, bool]]:
@@ -129,9 +124,9 @@ class Standing:
             if others and pinned:
                 yield replace(setting, engines=others), unverified
 
-    def _best(self, found: dict[Layout, FullLoad], metric: str, levers: Sequence[Lever]) -> FullLoad | None:
+    def _best(self, found: dict[Layout, FullLoad], metric: str) -> FullLoad | None:
         """The plan's layout, or a better one that would not pay without the levers."""
-        plain = self.base(levers)
+        plain = self.base()
         here = plain[self.layout].cost[metric]
         usable = [
             one for layout, one in found.items()

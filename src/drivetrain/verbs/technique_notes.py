@@ -10,11 +10,13 @@ from drivetrain.catalogue.fact import Fact
 from drivetrain.catalogue.model import Checkpoint, Model
 from drivetrain.catalogue.workload import Workload
 from drivetrain.cost.hardware import Hardware
+from drivetrain.serving.deployment import Deployment
+from drivetrain.serving.lengths import Lengths
 from drivetrain.serving.reuse import host_bytes_per_s
 from drivetrain.serving.techniques.active import Active
 from drivetrain.serving.techniques.sparsity import PRECISIONS, sparse_gain
 from drivetrain.techniques import spelled
-from drivetrain.units import show
+from drivetrain.units import number, show
 from drivetrain.verbs.assumption import Assumption
 
 _USER = "your choice"
@@ -119,6 +121,21 @@ def _offload(active: Active, workload: Workload, parts: Iterable[Hardware]) -> I
     rates = sorted({host_bytes_per_s(h) for h in parts})
     shown = " to ".join(dict.fromkeys(show(rate, "bytes/s") for rate in (rates[0], rates[-1])))
     yield Assumption("cache from host memory", shown, _source(_fact("host_link_frac")))
+
+
+def hits_reached(deployment: Deployment, lengths: Lengths) -> tuple[Assumption, ...]:
+    """What a finite prefix cache finds, of ``lengths`` as ``deployment`` meets them; nothing where none is modelled."""
+    if lengths.reusable is None or deployment.cut.techniques.choice.kv_offload_bytes is None:
+        return ()
+    isl = lengths.isl_mean
+    found, most = (float(lengths.weight @ part) / isl for part in (lengths.isl - lengths.computed, lengths.reusable))
+    host = f", {_percent(lengths.host_frac)} from host memory" if lengths.host_frac else ""
+    text = f"{_percent(found)} of the input{host}; {_percent(most)} with an unlimited cache"
+    return (Assumption("prefix hits reached", text, "derived"),)
+
+
+def _percent(share: float) -> str:
+    return f"{number(100 * share, 3)} %"
 
 
 def _adapters(active: Active) -> Iterator[Assumption]:

@@ -29,6 +29,11 @@ H200 = loader.load("accelerators", "h200")
 AMD = [a for a in ACCELERATORS.values() if a.vendor == "amd" and a.kind == "gpu"]
 QUESTION = {"workload": "azure-2023-conv", "rate": 5.0, "slo": "ttft_p95=2s,tpot_p95=50ms"}
 
+WITH_FP8 = (
+    "llama-3.1-8b", "llama-3.1-70b", "llama-3.1-405b", "llama-3.3-70b", "llama-4-scout", "llama-4-maverick",
+    "mixtral-8x7b", "mixtral-8x22b", "qwen3-14b", "qwen3-8b",
+)  # fmt: skip
+
 
 def plan(**asked):
     return plan_serve(**(QUESTION | {"levers": "off"} | asked))["best"]
@@ -78,8 +83,7 @@ def test_a_stated_format_survives_writing_and_must_be_known():
         read_model(tomllib.loads(text.replace('"fbgemm_fp8"', '"fbgemm"')), "x")
 
 
-@pytest.mark.parametrize("model", ["llama-3.1-8b", "llama-3.1-70b", "llama-3.1-405b", "llama-3.3-70b", "llama-4-scout",
-                                   "llama-4-maverick", "mixtral-8x7b", "mixtral-8x22b", "qwen3-14b", "qwen3-8b"])  # fmt: skip
+@pytest.mark.parametrize("model", WITH_FP8)
 def test_every_model_with_fp8_weights_has_some_that_start_on_amd_and_on_hopper(model):
     resolved = resolve(ServeScenario(model=model, **QUESTION, weights="fp8", accelerators=("mi355x", "h200")))
     jobs, _ = candidates(resolved.model, resolved.checkpoints, resolved.offers, resolved.engines, resolved.lengths)
@@ -116,9 +120,9 @@ def test_plans_and_predictions_for_mi355x_load_no_modelopt_checkpoint(model):
 
 
 def written(best, model):
-    scenario = {"model": model, "slo": QUESTION["slo"], "prefix_hit": None, "workload": QUESTION["workload"]}
-    folder = deployable({"feasible": True, "verdict": "", "best": best, "scenario": scenario | {"isl": None, "osl": None},
-                         "assumptions": []})  # fmt: skip
+    scenario = {"model": model, "slo": QUESTION["slo"], "prefix_hit": None, "workload": QUESTION["workload"],
+                "isl": None, "osl": None}  # fmt: skip
+    folder = deployable({"feasible": True, "verdict": "", "best": best, "scenario": scenario, "assumptions": []})
     options = next(yaml.safe_load(text) for name, text in folder.files.items() if name.endswith("options.yaml"))
     return options, folder.files["launch.sh"]
 

@@ -175,3 +175,21 @@ def test_no_deployment_that_keeps_too_little_is_searched():
     seen = {changes_in(resolved, job) for job in search.jobs}
     assert {("weights=int4",), ("kv=fp8",), ("weights=fp8", "kv=fp8")} <= seen
     assert ("weights=int4", "kv=fp8") not in seen
+
+
+def test_lighter_weights_are_tried_with_the_shipped_cache():
+    """FP8 weights keep 99.9 %; the FP8 cache that their first checkpoint asks for does not keep 99 %."""
+    stated = drivetrain.plan_serve(**FAST, allow="weights", min_quality="99%", kv="bf16")
+    left = drivetrain.plan_serve(**FAST, allow="weights", min_quality="99%")
+    assert left["best"]["output_changes"] == stated["best"]["output_changes"] == ["weights=fp8"]
+    assert cost(left) == pytest.approx(cost(stated))
+
+
+def test_a_checkpoint_that_keeps_too_little_with_its_own_cache_is_tried_with_the_shipped_one():
+    asked = resolve(ServeScenario(**(FAST | {"weights": "fp8", "min_quality": 0.99})))
+    found = permitted(asked).checkpoints
+    assert {c.name for c in found} == {c.name for c in asked.checkpoints}
+    assert {c.kv_dtype for c in asked.checkpoints} == {"bf16", "fp8"}
+    assert {c.kv_dtype for c in found} == {"bf16"}
+    enough = resolve(ServeScenario(**(FAST | {"weights": "fp8", "min_quality": 0.9})))
+    assert permitted(enough).checkpoints == enough.checkpoints

@@ -79,3 +79,10 @@ def test_a_plan_that_is_not_as_shipped_is_on_it_or_beaten():
 def test_off_means_off():
     answer = drivetrain.plan_serve(**(BUSY | {"levers": "off"}))
     assert (answer["quality_frontier"], answer["quality_unknown"], answer["levers"]) == ([], [], [])
+
+
+def test_a_plan_of_pools_has_no_frontier_of_undivided_replicas():
+    answer = drivetrain.plan_serve(**(BUSY | {"disaggregate": "on"}))
+    assert isinstance(answer["best"]["layout"], dict)
+    assert (answer["quality_frontier"], answer["quality_unknown"]) == ([], [])
+    assert any("not computed for pools" in one["reason"] for one in answer["levers_not_available"])

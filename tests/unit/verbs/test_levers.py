@@ -188,8 +188,21 @@ def test_prefixes_and_host_memory():
     assert rows["prefix cache off"]["gain_frac"] < 0
     more = next(row for name, row in rows.items() if name.startswith("prefix_hit"))
     assert more["gain_frac"] > 0
-    assert rows["kv-offload=128GB"]["gain_frac"] > 0
-    assert "device memory alone" in rows["kv-offload=128GB"]["note"]
+    assert not any("kv-offload" in name for name in rows)  # an unlimited cache has no use for more memory
+
+
+def test_host_memory_is_judged_from_the_plan_whose_cache_is_finite():
+    question = DENSE | {"workload": "mooncake-conversation", "slo": "ttft_p95=20s"}
+    answer = drivetrain.plan_serve(**question, techniques="kv-offload=0GB")
+    row, base = alone(answer)["kv-offload=128GB"], answer["levers_from"]
+    assert 0 < row["gain_frac"] == pytest.approx(1 - row["value"] / base["value"])
+    assert base["value"] == pytest.approx(answer["best"]["usd_per_million_tokens_full_load"], rel=0.01)
+    said = {a["what"]: a["value"] for a in answer["assumptions"]}
+    assert said["prefix hits reached"].endswith("with an unlimited cache")
+    unlimited = drivetrain.plan_serve(**question)
+    reasons = {one["lever"]: one["reason"] for one in unlimited["levers_not_available"]}
+    assert "kv-offload=0GB" in reasons["kv-offload"]
+    assert not any(a["what"] == "prefix hits reached" for a in unlimited["assumptions"])
 
 
 def test_experts_have_levers_where_they_have_something_to_act_on():
@@ -217,5 +230,5 @@ def test_levers_of_a_sibling_are_its_own():
 
 def test_nothing_to_compare_with_is_said():
     stand = standing()
-    stand._bases[()] = {}
+    stand._base = {}
     assert isinstance(stand.pull(Lever("nothing", "nothing")), Missing)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from technique_machines import DENSE, MIXTURE, active, deployment, hardware, prepared
 
@@ -13,7 +13,8 @@ from drivetrain.catalogue import loader
 from drivetrain.cost.roofline import dot, features
 from drivetrain.serving import kernel
 from drivetrain.serving.reuse import host_bytes_per_s, host_seconds, lengths_on
-from drivetrain.serving.steady import at_rate, max_rate
+from drivetrain.serving.slo import Target
+from drivetrain.serving.steady import at_rate, max_rate, prepare
 from drivetrain.serving.techniques.adapters import adapter_ops
 from drivetrain.serving.techniques.sparsity import PRUNED, sparse, sparse_gain
 
@@ -109,6 +110,27 @@ def test_preparing_again_changes_nothing():
     again = lengths_on(p.deployment, p.lengths)
     assert again.computed == pytest.approx(p.lengths.computed, rel=1e-12)
     assert (again.host_frac, again.kept) == (p.lengths.host_frac, p.lengths.kept)
+
+
+@settings(max_examples=15)
+@given(st.floats(0.5, 30.0), st.floats(0.02, 0.5), st.sampled_from([0.0, 64e9, 512e9]))
+def test_hits_and_the_rate_within_the_targets_are_a_fixed_point(ttft, tpot, host):
+    """What is found is what the cache keeps at the rate that finding so much makes possible."""
+    targets = (Target("ttft", "p95", ttft), Target("tpot", "p95", tpot))
+    loaded = trace(f"kv-offload={host!r}B")
+    d = loaded.deployment
+    p = prepare(d, loaded.lengths, loaded.budget, loaded.max_seqs, targets)
+    rate = max_rate(p, targets)
+    assume(rate > 1e-2 * max_rate(p))
+    found = 1 - p.lengths.weight @ p.lengths.computed / p.lengths.isl_mean
+    full = 1 - loaded.lengths.weight @ loaded.lengths.computed / loaded.lengths.isl_mean
+    assert found >= full * (1 - 1e-3)  # slower than full load, so kept for longer
+    new = p.lengths.weight @ (p.lengths.isl - p.lengths.reusable + p.lengths.osl)
+    per_token = sum(term.bytes_per_token for term in d.cut.resident.cache if term.span is None)
+    retention = (p.memory.cache + host) / (rate / d.cut.layout.dp * new * per_token)
+    interval = loader.techniques()["reuse_interval"].mid.value
+    unlimited = p.lengths.weight @ p.lengths.reusable / p.lengths.isl_mean
+    assert found == pytest.approx(unlimited * -np.expm1(-retention / interval), rel=0.03)
 
 
 def test_a_stated_host_hit_is_on_top_of_the_devices():

@@ -41,7 +41,7 @@ def test_every_row_is_what_the_readable_solver_says(text):
     checked = 0
     for row in outcome.rows[:: max(1, len(outcome.rows) // 40)]:
         job = outcome.jobs[int(row[sw.JOB])]
-        prepared = prepare(job.deployment, resolved.lengths, job.budget, job.max_seqs)
+        prepared = prepare(job.deployment, resolved.lengths, job.budget, job.max_seqs, parse_slo(QUESTION["slo"]))
         state = at_rate(prepared, 3.0 / row[sw.REPLICAS])
         assert row[sw.TTFT_MEAN] == pytest.approx(state.ttft.mean, rel=1e-9, nan_ok=True)
         assert row[sw.TPOT_MEAN] == pytest.approx(state.tpot.mean, rel=1e-9, nan_ok=True)
