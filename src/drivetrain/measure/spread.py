@@ -18,6 +18,7 @@ from drivetrain.cost.efficiency import calibration
 
 Z80 = 1.2815515655446004
 _DEFAULT = {"tpot": 0.15, "ttft": 0.35}
+_MEAN_ABS_TO_SIGMA = 1.2533  # of a normal distribution
 # In the fit, where the calibration file does not list them itself ([fit] models, accelerators).
 MODELS = ("deepseek-r1", "gpt-oss-120b", "llama-3.1-70b", "minimax-m2.5", "qwen3.5-397b-a17b")
 ACCELERATORS = ("b200-sxm-180gb", "h100-sxm-80gb", "h200-sxm-141gb")
@@ -58,11 +59,27 @@ def estimate(predicted: Sequence[float], measured: Sequence[float]) -> float:
     return float(np.quantile(misses, 0.8) / Z80)
 
 
+def power_spread(generation: str) -> float:
+    """Standard deviation of log(measured / predicted) power, with whole models left out of the fit.
+
+    A generation whose power was not measured takes the widest of those that were.
+    """
+    raw = calibration("power")
+    tables: Mapping[str, Any] = {"base": raw["base"], **raw.get("generation", {})}
+    own = [tables[generation]] if generation in tables else tables.values()
+    return _MEAN_ABS_TO_SIGMA * max(float(table["mean_abs_models_left_out"]) for table in own)
+
+
 def kind_of(model: str, accelerator: str, fitted: bool) -> Kind:
     """What the fit had not seen: the accelerator (or its generation or engine), the model, or nothing."""
-    if not fitted or accelerator not in _seen("accelerators", ACCELERATORS):
-        return "new_accelerator"
-    return "known" if model in _seen("models", MODELS) else "new_model"
+    new_model, new_accelerator = unseen(model, accelerator, fitted)
+    return "new_accelerator" if new_accelerator else "new_model" if new_model else "known"
+
+
+def unseen(model: str, accelerator: str, fitted: bool) -> tuple[bool, bool]:
+    """Whether the fit had not seen the model, and the accelerator (or its generation or engine, not ``fitted``)."""
+    new_accelerator = not fitted or accelerator not in _seen("accelerators", ACCELERATORS)
+    return model not in _seen("models", MODELS), new_accelerator
 
 
 def _seen(what: str, otherwise: tuple[str, ...]) -> tuple[str, ...]:
