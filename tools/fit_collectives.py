@@ -307,22 +307,28 @@ SIZES = {"16 KiB-1 MiB": (2.0**14, 2.0**20), ">= 1 MiB": (2.0**20, math.inf)}
 
 
 def cross_validate(rows: list[Row]) -> dict[str, dict[str, dict[str, float]]]:
-    """Median error of all-reduce inside a domain: library -> split -> size class (NVLink also alone)."""
-    table: dict[str, dict[str, dict[str, float]]] = {}
+    """Median error of all-reduce inside a domain: library -> split -> size class (NVLink also alone).
+
+    ``known`` takes the rows of all libraries together, each predicted by its own library's fit.
+    """
+    found: dict[str, dict[str, list[tuple[Row, float]]]] = {}
     for library in ("nccl", *ENGINES, "engine"):
         ours = [r for r in rows if (r.library, r.op) == (library, "all_reduce") and r.link != NETWORK]
-        fits = fit_library(ours, library)
-        splits = {"in sample": list(zip(ours, errors(ours, fits), strict=True))}
-        splits |= {name: held_out(ours, library, by) for name, by in SPLITS.items()}
-        table[library] = {
-            name: {
-                f"{size}{suffix}": round(median(e for r, e in found if low <= r.n_bytes < high and r.kind in kinds), 4)
-                for size, (low, high) in SIZES.items()
-                for suffix, kinds in (("", ("switch", "pcie")), (" switch", ("switch",)))
-            }
-            for name, found in splits.items()
-        }
-    return table
+        found[library] = {"in sample": list(zip(ours, errors(ours, fit_library(ours, library)), strict=True))}
+        found[library] |= {name: held_out(ours, library, by) for name, by in SPLITS.items()}
+    own = [found[library] for library in ("nccl", *ENGINES)]
+    found["known"] = {name: [pair for splits in own for pair in splits[name]] for name in ("in sample", *SPLITS)}
+    return {
+        library: {name: _medians(pairs) for name, pairs in splits.items()} for library, splits in found.items()
+    }  # fmt: skip
+
+
+def _medians(found: list[tuple[Row, float]]) -> dict[str, float]:
+    return {
+        f"{size}{suffix}": round(median(e for r, e in found if low <= r.n_bytes < high and r.kind in kinds), 4)
+        for size, (low, high) in SIZES.items()
+        for suffix, kinds in (("", ("switch", "pcie")), (" switch", ("switch",)))
+    }
 
 
 def render(fits: dict[str, list[LinkFit]], rows: list[Row], meta: dict[str, object]) -> str:
@@ -422,7 +428,7 @@ def main() -> None:
         for split, sizes in splits.items():
             shown = "  ".join(f"{size} {error:6.1%}" for size, error in sizes.items())
             print(f"all_reduce {library:7} {split:12} {shown}")
-    engine = table["engine"]
+    engine, known = table["engine"], table["known"]
     meta: dict[str, object] = {
         "equation": "t = min over regimes: launch_s + hop_s*hops(n) + bytes*(x(n)/efficiency + local)/rate",
         "fit_date": args.date,
@@ -440,6 +446,9 @@ def main() -> None:
         "engine_all_reduce_from_1mib_error_accelerator_out": engine["accelerator"][">= 1 MiB"],
         "engine_all_reduce_16kib_1mib_error_group_size_out": engine["group size"]["16 KiB-1 MiB"],
         "engine_all_reduce_16kib_1mib_error_accelerator_out": engine["accelerator"]["16 KiB-1 MiB"],
+        "library_known_all_reduce_from_1mib_error_group_size_out": known["group size"][">= 1 MiB"],
+        "library_known_all_reduce_from_1mib_error_group_size_out_nvlink": known["group size"][">= 1 MiB switch"],
+        "library_known_all_reduce_from_1mib_error_accelerator_out": known["accelerator"][">= 1 MiB"],
     }
     text = render(fit_all(rows), rows, meta)
     before = tomllib.loads(args.out.read_text()) if args.out.exists() else {}

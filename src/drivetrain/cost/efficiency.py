@@ -48,7 +48,8 @@ class Efficiency:
     ``experts_s`` is what routing, permuting and gathering add per layer of experts. ``block_scaled`` is a further
     factor on bandwidth and compute where weights carry a scale per block (fp8_block), whose activations are quantised
     on the
-    way in.
+    way in. ``static_power``, ``compute_power``, ``memory_power`` and ``cache_power`` are shares of TDP: drawn whatever
+    the load, at the full rate of 16-bit FLOPs, at the full bandwidth of weights and of all other bytes.
     """
 
     gemm_bandwidth: float
@@ -81,6 +82,7 @@ class Efficiency:
     expanded_s: float = 0.0
     block_s: float = 0.0
     frontend_s: float = 0.0
+    cache_power: float = 0.3
     tier: Tier = "roofline"
 
     def __post_init__(self) -> None:

@@ -39,6 +39,8 @@ from drivetrain.cost.hardware import Hardware
 Parts = dict[str, float]
 FOUR_BIT = ("nvfp4", "mxfp4")
 NARROW = ("fp8", "fp8_block", "mxfp8", "int8", "nvfp4", "mxfp4")
+# Power at the full rate of 8- or 4-bit units over that of 16-bit ones: twice the FLOPs, each about as dear.
+NARROW_DRAW = 2.0
 PARTS = ("weights", "kv", "activations", "compute", "network", "overhead")
 
 
@@ -138,16 +140,18 @@ def rates(op: Op, hardware: Hardware, eff: Efficiency) -> tuple[float, float, fl
         bandwidth = eff.gemm_bandwidth
         bandwidth *= eff.block_bandwidth if op.dtype == "fp8_block" else 1.0
         bandwidth *= eff.four_bit_bandwidth if op.dtype == "nvfp4" else 1.0
+        draw, moving = eff.compute_power * (NARROW_DRAW if dtype in NARROW else 1.0), eff.memory_power
     else:
         dtype = hardware.compute_dtype("bf16")
         share = eff.attention_compute if op.kind == "attention" else eff.scan_compute
         bandwidth = eff.cache_bandwidth if op.kind == "attention" else eff.other_bandwidth
+        draw, moving = eff.compute_power, eff.cache_power
     peak = hardware.flops[dtype]
     return (
         share * peak,
         bandwidth * hardware.hbm_bytes_per_s,
-        eff.compute_power * hardware.tdp_w / peak,
-        eff.memory_power * hardware.tdp_w / hardware.hbm_bytes_per_s,
+        draw * hardware.tdp_w / peak,
+        moving * hardware.tdp_w / hardware.hbm_bytes_per_s,
     )
 
 

@@ -2,9 +2,11 @@
 
 The first tests the power model alone::
 
-    P = n TDP min(1, static + compute (FLOP/s) / peak + memory (bytes/s) / bandwidth)
+    P = n (static + room (1 - exp(-d / room)))     room = TDP - static,  d = joules of a step above static / its period
 
-the second everything. Prompt lengths are not recorded: contexts are a fixed prompt plus half the mean output.
+the second everything. One step is the mean one: the measured batch decodes, and as many prompts start as answers end.
+Prompt lengths are not recorded, so a task's are assumed. The leaderboard runs its servers with little host to spare;
+what that adds to a step (``[leaderboard]`` of ``calibration/power.toml``) belongs to the harness and to no plan.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from drivetrain.arch.layout import Layout, layout_problem
 from drivetrain.arch.step import Step
 from drivetrain.catalogue import loader
 from drivetrain.catalogue.read_workload import fixed
-from drivetrain.cost.efficiency import IDEAL, collective_coefficients, efficiency
+from drivetrain.cost.efficiency import Efficiency, calibration, collective_coefficients, efficiency
 from drivetrain.cost.hardware import hardware_of
 from drivetrain.cost.roofline import step_time
 from drivetrain.errors import BadInputError, DoesNotFitError
@@ -29,6 +31,7 @@ from drivetrain.measure.score import Pair
 from drivetrain.measure.spread import interval, power_spread
 from drivetrain.measure.table import Raw, Table
 from drivetrain.serving.deployment import Deployment, cut, deploy
+from drivetrain.serving.kernel import drawn
 from drivetrain.serving.lengths import lengths_of
 from drivetrain.serving.steady import at_concurrency, prepare
 
@@ -37,22 +40,64 @@ METRICS = ("power_at_measured_rate", "power", "output_tokens_per_s", "itl")
 GROUPS = ("accelerator", "model", "precision", "task")
 COLUMNS = ("power_w_at_measured_rate", "power_w", "power_w_p10", "power_w_p90", "output_tokens_per_s", "itl_s", "tier")
 
-PROMPT_TOKENS = 500.0
+# Mean prompt by task, assumed: the file has none. Images and videos count as the tokens they become.
+PROMPT_TOKENS = {"lm-arena-chat": 500.0, "gpqa": 300.0, "sourcegraph-fim": 2000.0, "image-chat": 1000.0,
+                 "video-chat": 2500.0}  # fmt: skip
+OTHER_PROMPT_TOKENS = 500.0
+MEDIA = ("image-chat", "video-chat")  # whose requests the host decodes
 STEADY_WITHIN = 1.5  # batch against throughput times gap
 _ENGINE = "vllm"  # the leaderboard's
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One measured run: deployment, mean batch and mean output, and what was measured (0 where not)."""
+    """One measured run: deployment, mean batch and mean lengths, and what was measured (0 where not)."""
 
     deployment: Deployment
     n: int
     batch: float
+    prompt: float
     osl: float
+    media: bool
     tokens_per_s: float
     itl: float
     power: float
+
+    @property
+    def step(self) -> Step:
+        """The mean step: every sequence decodes, and the prompts of those that start run beside them."""
+        starts = self.batch / self.osl
+        return Step(decode=self.batch, context=self.prompt + self.osl / 2, prefill=starts * self.prompt, chunks=starts,
+                    prefill_context=self.prompt / 2, chunk_context=self.prompt / 2)  # fmt: skip
+
+    @property
+    def unsteady(self) -> str:
+        """Why the run is not a steady state, or an empty text."""
+        if not (self.tokens_per_s and self.itl):
+            return ""
+        ratio = self.batch / (self.tokens_per_s * self.itl)
+        steady = 1 / STEADY_WITHIN < ratio < STEADY_WITHIN
+        return "" if steady else f"not steady: batch over throughput times gap is {ratio:.2g}."
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Seconds that a harness's host adds, for servers of one accelerator each on a node; 1/n of it for those of n.
+
+    Per step, per sequence in it, and per request whose images or videos it decodes.
+    """
+
+    step_s: float = 0.0
+    sequence_s: float = 0.0
+    media_s: float = 0.0
+
+    def gap_s(self, run: Run) -> float:
+        """Added to every gap between tokens."""
+        return (self.step_s + self.sequence_s * run.batch) / run.n
+
+    def period_s(self, run: Run) -> float:
+        """Added to the time that a batch takes per token of each sequence."""
+        return self.gap_s(run) + (self.media_s * run.batch / run.osl / run.n if run.media else 0.0)
 
 
 def outcomes(table: Table, progress: Progress = quiet) -> list[Outcome]:
@@ -68,31 +113,30 @@ def summary(table: Table, found: Sequence[Outcome]) -> dict[str, Any]:  # noqa: 
 def _outcome(raw: Raw) -> Outcome:
     run = read_run(raw)
     hardware, model = run.deployment.hardware, run.deployment.cut.model
-    own_power, own_rate, own_itl = predicted(run)
-    low, high = interval(own_power, power_spread(hardware.generation))
+    sigma = power_spread(hardware.generation)
+    own_period, own_itl = predicted(run, leaderboard_host(hardware.generation))
+    own_rate, own_power = run.batch / own_period, watts(run, own_period)
+    low, high = interval(own_power, sigma)
     values: dict[str, Any] = {"power_w": f"{own_power:.6g}", "power_w_p10": f"{low:.6g}", "power_w_p90": f"{high:.6g}",
                               "output_tokens_per_s": f"{own_rate:.6g}", "itl_s": f"{own_itl:.6g}",
                               "tier": run.deployment.efficiency.tier}  # fmt: skip
-    pairs, unscored = {}, ""
+    pairs = {}
     if run.tokens_per_s:
-        at_rate = power_at(run)
+        at_rate = watts(run, run.batch / run.tokens_per_s)
         values["power_w_at_measured_rate"] = f"{at_rate:.6g}"
         pairs["output_tokens_per_s"] = Pair(own_rate, run.tokens_per_s)
         if run.power:
-            pairs["power_at_measured_rate"] = Pair(
-                at_rate, run.power, *interval(at_rate, power_spread(hardware.generation))
-            )
+            pairs["power_at_measured_rate"] = Pair(at_rate, run.power, *interval(at_rate, sigma))
     if run.power:
         pairs["power"] = Pair(own_power, run.power, low, high)
     if run.itl:
         pairs["itl"] = Pair(own_itl, run.itl)
-    if run.tokens_per_s and run.itl:
-        ratio = run.batch / (run.tokens_per_s * run.itl)
-        if not 1 / STEADY_WITHIN < ratio < STEADY_WITHIN:
-            pairs, unscored = {}, f"not steady: batch over throughput times gap is {ratio:.2g}."
     keys = {"accelerator": hardware.name, "model": model.name, "precision": raw.text("precision"),
             "task": raw.text("task")}  # fmt: skip
-    return Outcome(raw.row_id, values, pairs, keys, unscored=unscored, clean=not unscored)
+    unscored = run.unsteady
+    return Outcome(
+        raw.row_id, values, {} if unscored else pairs, keys, unscored=unscored, clean=not unscored
+    )  # fmt: skip
 
 
 def read_run(raw: Raw) -> Run:
@@ -108,8 +152,10 @@ def read_run(raw: Raw) -> Run:
     layout = Layout(tp=n, ep=n if _shares_experts(raw.text("par")) else 1)
     if layout_problem(model, layout):
         layout = Layout(tp=n)
+    task = raw.text("task")
     return Run(
-        _deployment(model.name, dtype, layout, accelerator.name), n, raw.need("avg_batch"), raw.need("avg_out", 1.0),
+        _deployment(model.name, dtype, layout, accelerator.name), n, raw.need("avg_batch"),
+        raw.number("avg_in") or PROMPT_TOKENS.get(task, OTHER_PROMPT_TOKENS), raw.need("avg_out", 1.0), task in MEDIA,
         raw.number("tok_s") or 0.0, (raw.number("itl_ms") or 0.0) / 1e3, raw.number("power_W") or 0.0,
     )  # fmt: skip
 
@@ -132,32 +178,31 @@ def _deployment(model_name: str, dtype: str, layout: Layout, accelerator: str) -
     )
 
 
-def power_at(run: Run) -> float:
-    """Watts of all accelerators at the measured throughput, from operators at the measured batch."""
+def watts(run: Run, period_s: float) -> float:
+    """Watts of all accelerators where a step of the mean batch comes every ``period_s``."""
     d = run.deployment
-    step = Step(decode=run.batch, context=PROMPT_TOKENS + run.osl / 2)
-    timed = step_time(d.cut.ops, step, d.hardware, d.cut.layout, IDEAL, collective_coefficients())
-    dtype = d.cut.checkpoint.weight_dtype
-    compute = sum(
-        op.flops / d.hardware.flops[d.hardware.compute_dtype("bf16" if op.kind == "attention" else dtype)]
-        for op in timed.ops
-    )
-    period = run.batch / run.tokens_per_s
-    eff = d.efficiency
-    share = (
-        eff.static_power
-        + eff.compute_power * compute / period
-        + eff.memory_power * timed.bytes_moved / d.hardware.hbm_bytes_per_s / period
-    )
-    return run.n * d.hardware.tdp_w * min(1.0, share)
+    tdp = d.hardware.tdp_w
+    return run.n * float(drawn(d.efficiency.static_power * tdp, joules(run, d.efficiency) / period_s, tdp))
 
 
-def predicted(run: Run) -> tuple[float, float, float]:
-    """(Watts of all accelerators, tokens/s, gap between tokens) of a loop that keeps the measured batch."""
+def joules(run: Run, eff: Efficiency) -> float:
+    """Joules above static that the mean step takes on one accelerator."""
+    d = run.deployment
+    return step_time(d.cut.ops, run.step, d.hardware, d.cut.layout, eff, d.links).joules
+
+
+def predicted(run: Run, host: Host) -> tuple[float, float]:
+    """(Seconds between tokens of a sequence, prompts included; gap between tokens) of a loop at the measured batch."""
     d = run.deployment
     budget, seqs = d.engine.limits_on(d.hardware.name, d.hardware.memory_bytes)
-    prepared = prepare(d, lengths_of(fixed(PROMPT_TOKENS, run.osl)), float(budget), float(seqs or 1e9))
+    prepared = prepare(d, lengths_of(fixed(run.prompt, run.osl)), float(budget), float(seqs or 1e9))
     if prepared.memory.fits < 1:
         raise DoesNotFitError(f"does not fit: {d.cut.checkpoint.name} as {d.cut.layout} on {d.hardware.name}.")
     state = at_concurrency(prepared, max(run.batch, 1.0))
-    return run.n * state.power_w, state.rate * run.osl, state.itl.mean
+    return run.batch / (state.rate * run.osl) + host.period_s(run), state.itl.mean + host.gap_s(run)
+
+
+def leaderboard_host(generation: str) -> Host:
+    """What the leaderboard's hosts add on a generation; of all pooled where it was not measured."""
+    tables = calibration("power").get("leaderboard", {})
+    return Host(**{k: float(v) for k, v in tables.get(generation, tables.get("base", {})).items()})

@@ -250,7 +250,7 @@ def solve(
     out[SLOT_WAIT] = p_slot
     out[PREFILL_LOAD] = load
     busy = -math.expm1(-in_system) if others >= 1.0 else 1.0
-    active = min(d[STATIC_W] + ((1.0 - u) * joules_decode + u * joules_mixed) / t, d[TDP_W])
+    active = drawn(d[STATIC_W], ((1.0 - u) * joules_decode + u * joules_mixed) / t, d[TDP_W])
     out[BUSY] = busy
     out[POWER_W] = busy * max(active, d[IDLE_W]) + (1.0 - busy) * d[IDLE_W]
 
@@ -306,6 +306,18 @@ def _halved(
                      ctx_decode, ctx_prefill, ctx_chunk)[0]  # fmt: skip
     both = 2.0 * (half - d[OVERLAP] * min(computing, half - computing))
     return (both, 2.0 * half_joules) if both < t else (t, joules)
+
+
+@jit
+def drawn(static_w: float, dynamic_w: float, tdp_w: float) -> float:
+    """Watts while working: static plus what operators draw at full clock, bent towards TDP as clocks fall.
+
+    ``static + room (1 - exp(-dynamic / room))`` with ``room = tdp - static``: the slope is 1 at first, TDP the limit.
+    """
+    room = tdp_w - static_w
+    if room <= 0.0:
+        return tdp_w
+    return static_w - room * math.expm1(-dynamic_w / room)
 
 
 @jit

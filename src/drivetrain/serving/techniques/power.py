@@ -56,4 +56,5 @@ def capped(hardware: Hardware, eff: Efficiency, cap: float) -> tuple[Hardware, E
         static_power=eff.static_power / cap,
         compute_power=eff.compute_power * clock**alpha / cap,
         memory_power=eff.memory_power * bandwidth / cap,
+        cache_power=eff.cache_power * bandwidth / cap,
     )
