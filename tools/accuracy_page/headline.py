@@ -28,7 +28,7 @@ PEER = ["strongest published peer, some of it its own calibration set", "1,174",
         "42.0 %", "83.2 %"]  # fmt: skip
 NOISE = ["two runs of one configuration, any software version", "", "1.5 %", "", "16 %", "", "5.6 %", "51 %"]
 PEER_COVERAGE = 1174 / 1382
-LEAST_FITTING = 64  # as drivetrain.measure.fit has it
+LEAST_FITTING = 64  # in the fits of November 2026
 
 
 def lead(runs: Sequence[Run], n_clean: int, odd: Sequence[Run]) -> list[str]:
@@ -116,7 +116,7 @@ def _method(runs: Sequence[Run]) -> list[str]:
         "priors are and which launch settings were looked up was decided with all these rows in view. So left-out "
         "figures flatter a little; an accelerator or model announced tomorrow should be expected to do somewhat "
         "worse.",
-        f"Memory is one such thing: a run that was measured did fit, so fits take up to {LEAST_FITTING:g} sequences "
-        f"to fit whatever our memory estimate says, where `validate` believes the estimate. In {len(tight)} of the "
-        "rows it says that fewer fit than were in flight.",
+        f"In {len(tight)} of the rows the memory estimate says that fewer sequences fit than were in flight; nearly all of "
+        f"those did queue. The fits behind the left-out figures let up to {LEAST_FITTING:g} fit all the same; fits made "
+        "since believe the estimate, as predictions do.",
     ]

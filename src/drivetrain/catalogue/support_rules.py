@@ -41,6 +41,7 @@ FEATURES = {
     "disaggregation_ucx": "KV transfer over UCX",
     "expert_parallel": "expert parallelism",
     "attention_dp": "data-parallel attention beside expert parallelism",
+    "attention_dp_with_tp": "data-parallel attention over groups of tensor-parallel ranks",
     "pipeline_parallel": "pipeline parallelism",
     "expert_balancing": "redundant experts (expert-parallel load balancing)",
     "two_batch_overlap": "two-batch overlap",

@@ -166,7 +166,7 @@ class Problem:
         if key not in compiled:
             compiled[key] = deploy(row.piece, hardware, row.query.engine, eff, collective_coefficients(row.engine))
         prepared = prepare(compiled[key], row.lengths, row.budget)
-        fits = slots(prepared.memory.fits, row.query.concurrency)
+        fits = slots(prepared.memory.fits, row.piece.layout.dp)
         n, c = len(row.isl), compiled[key].coefficients
         ttft, tpot, _, _ = closed_loop.run(
             c.ops, c.collectives, prepared.scalars[:STEP_SCALARS], prepared.contexts.spans, row.isl, row.osl,

@@ -38,7 +38,6 @@ SATURATED_TTFT_S = 5.0
 # an engine that runs prompts first: those end, and start again, together.
 SPREADS = {"inferencex": 0.2, "nvidia-gap": 0.1}
 _IN_STEP_TOKENS = 1024
-_DID_FIT = 64.0
 _MOST_CONCURRENCY, _MOST_TOKENS = 100_000, 10_000_000
 _UNSEEN = {"new_model": "model not in the fit", "new_accelerator": "accelerator or engine not in the fit"}
 _KV = ("kv_dtype", "kv_precision", "kv_cache_dtype", "kv_cache_precision", "kv_cache_quant_mode")
@@ -233,7 +232,7 @@ def _uncertainty(query: Query, hardware: Hardware, fitted: bool) -> Uncertainty:
 
 
 def prepared_for(query: Query) -> tuple[Prepared, float]:
-    """The deployment with the sequences that a measured run held at once, and how many fit by our memory rule."""
+    """The sized deployment and how many sequences it holds at once."""
     deployment = _deployment(
         query.model.name, query.dtype, query.placed.layout, query.kv_dtype, query.accelerator.name, query.engine.name,
         query.engine.family, query.released,
@@ -251,12 +250,13 @@ def prepared_for(query: Query) -> tuple[Prepared, float]:
             f"does not fit: weights {room.weights / 1e9:.0f} GB on {room.physical / 1e9:.0f} GB per accelerator "
             f"as {query.placed.layout}."
         )
-    return replace(prepared, max_seqs=slots(prepared.max_seqs, query.concurrency)), max(prepared.max_seqs, 1.0)
+    held = slots(prepared.max_seqs, query.placed.layout.dp)
+    return replace(prepared, max_seqs=held), held
 
 
-def slots(fits: float, concurrency: float) -> float:
-    """Sequences that a measured run held at once: what our memory rule says, but a run of a few dozen did fit."""
-    return max(fits, min(concurrency, _DID_FIT))
+def slots(fits: float, ranks: int) -> float:
+    """Sequences that a measured run held at once: what fits, and one a rank where our margins leave not even that."""
+    return fits if fits >= 1 else float(ranks)
 
 
 @lru_cache(maxsize=512)

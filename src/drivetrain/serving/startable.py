@@ -24,6 +24,8 @@ def features_of(layout: Layout, choice: Techniques | None = None) -> tuple[str, 
     needed = [name for name, degree in
               (("pipeline_parallel", layout.pp), ("expert_parallel", layout.ep), ("attention_dp", layout.dp))
               if degree > 1]  # fmt: skip
+    if layout.dp > 1 and layout.tp > 1:
+        needed.append("attention_dp_with_tp")
     if choice is not None:
         needed += _technique_features(choice)
     return tuple(needed)
