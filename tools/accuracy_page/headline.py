@@ -116,7 +116,7 @@ def _method(runs: Sequence[Run]) -> list[str]:
         "priors are and which launch settings were looked up was decided with all these rows in view. So left-out "
         "figures flatter a little; an accelerator or model announced tomorrow should be expected to do somewhat "
         "worse.",
-        f"In {len(tight)} of the rows the memory estimate says that fewer sequences fit than were in flight; nearly all of "
-        f"those did queue. The fits behind the left-out figures let up to {LEAST_FITTING:g} fit all the same; fits made "
-        "since believe the estimate, as predictions do.",
+        f"In {len(tight)} of the rows the memory estimate says that fewer sequences fit than were in flight; nearly "
+        f"all of those did queue. The fits behind the left-out figures let up to {LEAST_FITTING:g} fit all the same; "
+        "fits made since believe the estimate, as predictions do.",
     ]

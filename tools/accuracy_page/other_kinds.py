@@ -55,8 +55,8 @@ def power(found: Sequence[Outcome]) -> list[str]:
     rows = []
     for generation, (name, own, given, constant) in POWER.items():
         table_of = raw.get(generation, {})
-        rows.append([f"`{name}`", against(table_of.get("mean_abs_models_left_out"), given),
-                     against(table_of.get("mean_abs_own_models_left_out"), own), f"{100 * constant:.1f} %"])  # fmt: skip
+        at_rate, by_us = (table_of.get(f"mean_abs_{kind}models_left_out") for kind in ("", "own_"))
+        rows.append([f"`{name}`", against(at_rate, given), against(by_us, own), f"{100 * constant:.1f} %"])
     return [
         "## Power",
         "`power at measured rate` tests the power model alone (measured batch and throughput given); `power`, "

@@ -34,7 +34,7 @@ def calibrate_command(
     The calibration in force is the prior: a few rows of your own move what they speak of and leave the rest. To use the
     result, set DRIVETRAIN_CALIBRATION to the folder that holds it.
 
-    [dim]drivetrain calibrate runs.csv --out my-calibration/[/dim]
+    For example `drivetrain calibrate runs.csv --out mine/`.
     """
     from drivetrain.cost.jit import announce_with
     from drivetrain.errors import FileError

@@ -77,7 +77,7 @@ def equal_parts(mean: float, spread: float, parts: int, most: float = math.inf) 
     with ``s^2 = log(1 + spread^2)``.
 
     >>> [round(x) for x in equal_parts(100, 0.5, 4)]
-    [52, 77, 105, 166]
+    [50, 77, 105, 168]
     """
     if not spread:
         return [mean]

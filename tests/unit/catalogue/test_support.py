@@ -13,7 +13,7 @@ from drivetrain.catalogue.check import check
 from drivetrain.catalogue.support import support_of
 from drivetrain.catalogue.support_rules import FEATURES, reached, version_of
 from drivetrain.errors import BadInputError, FileError
-from drivetrain.measure.mlperf import BENCHMARKS, _software
+from drivetrain.measure.mlperf import _software
 from drivetrain.measure.names import find_accelerator, find_checkpoint, find_dtype, find_engine, find_model
 
 VALIDATION = Path(__file__).parents[3].parent / "shared" / "validation"
@@ -254,9 +254,9 @@ def _measured():
         if row["clean_core"] == "True":
             found.add((row["engine"], row["engine_version"], row["accelerator"], row["weight_dtype"], row["model"]))
     for row in _rows("mlperf_inference_v5_1.csv"):
-        name = row["benchmark"].removesuffix("-99.9").removesuffix("-99")
-        if name in BENCHMARKS and row["accelerator"] and row["weight_dtype"].lower() not in ("", "unset"):
-            found.add((_software(row["software"]), "", row["accelerator"], row["weight_dtype"], BENCHMARKS[name].model))
+        if row["accelerator"] and row["weight_dtype"].lower() not in ("", "unset"):
+            model = find_benchmark(row["benchmark"]).model
+            found.add((_software(row["software"]), "", row["accelerator"], row["weight_dtype"], model))
     return sorted(found)
 
 
