@@ -167,11 +167,20 @@ def test_what_the_pages_say_holds() -> None:
     assert cost("moe-nvl72/nvl72.toml", slo=loose, levers="off") > cost(
         "moe-nvl72/h200-nodes.toml", slo=loose, levers="off"
     )
-    # RAG: pools pay at the strict target
+    # RAG: pools pay at the strict target, not at a loose one
     assert cost("long-context-rag/pools.toml") < cost("long-context-rag/undivided.toml")
+    patient = "ttft_p95=6s,tpot_p95=40ms"
+    assert cost("long-context-rag/pools.toml", slo=patient, levers="off") > cost(
+        "long-context-rag/undivided.toml", slo=patient, levers="off"
+    )
     # migration: precision alone saves a good part, the new parts save more
     fp8 = cost("migration/today.toml", weights="fp8", levers="off")
     assert cost("migration/b200.toml") < fp8 < 0.8 * cost("migration/today.toml")
+    # and it is a larger part of each offer than the accelerator
+    for offer in ("b200", "mi355x"):
+        answer = drivetrain.compare(FILES["migration/today.toml"], FILES[f"migration/{offer}.toml"])
+        effect = {row["field"]: row["effect"]["delta"] for row in answer["differences"]}
+        assert effect["weights"] < effect["accelerators"] < 0
 
 
 @pytest.mark.parametrize("name", PLANS)

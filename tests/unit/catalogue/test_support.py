@@ -13,6 +13,7 @@ from drivetrain.catalogue.check import check
 from drivetrain.catalogue.support import support_of
 from drivetrain.catalogue.support_rules import FEATURES, reached, version_of
 from drivetrain.errors import BadInputError, FileError
+from drivetrain.measure.benchmarks import find_benchmark
 from drivetrain.measure.mlperf import _software
 from drivetrain.measure.names import find_accelerator, find_checkpoint, find_dtype, find_engine, find_model
 
