@@ -171,8 +171,11 @@ def efficiency(engine_family: str, generation: str, released: str = "") -> Effic
     if missing:
         raise FileError(f"calibration: {', '.join(sorted(missing))} missing.")
     fitted = measured and bool(by_generation.get("fitted")) and bool(by_engine.get("fitted"))
-    # what a year of releases improved was measured on fitted generations only; elsewhere it is not carried on
+    # what an engine's kernels keep, and what a year of releases improved, was measured on fitted generations only:
+    # elsewhere only an engine's overheads are carried over
     by_release = software_factors(raw.get("software", {}), released if by_generation.get("fitted") else "")
+    if not by_generation.get("fitted"):
+        by_engine = {name: value for name, value in by_engine.items() if name not in SHARES}
     return scaled(values, by_generation, by_engine, by_release, tier="calibrated" if fitted else "roofline")
 
 

@@ -96,7 +96,7 @@ def describe(
         **_quality(resolved, d),
         "chunked_prefill": chunks_prompts(d.engine, offer.accelerator, cut.model, cut.checkpoint,
                                           cut.techniques.choice, resolved.scenario.allow_unverified),
-        "tier": d.efficiency.tier,
+        "tier": _tier(d),
         "support": _support(d, offer),
     }  # fmt: skip
     return {key: finite(value) for key, value in fields.items()}
@@ -109,6 +109,11 @@ def _quality(resolved: Resolved, d: Deployment) -> dict[str, Any]:
                          stand_in_key(asked, cut.model, cut.checkpoint))  # fmt: skip
     found = quality_fields(changes, asked, None if cut.model is asked else cut.model)
     return {"output_changes": list(changes), "quality_delta": found}
+
+
+def _tier(d: Deployment) -> str:
+    """Evidence of the step time; techniques rest on equations, whatever the rest was fitted on."""
+    return "roofline" if spelled(d.cut.techniques.choice) and d.efficiency.tier == "calibrated" else d.efficiency.tier
 
 
 def _support(d: Deployment, offer: Offer) -> dict[str, Any]:
