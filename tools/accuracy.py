@@ -11,7 +11,6 @@ and ``docs/assets/accuracy-left-out.csv``. Deterministic. The parts of the page 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import subprocess
 import sys
@@ -28,7 +27,7 @@ from drivetrain.measure import collectives, mlperf, power, serving, serving_scor
 from drivetrain.measure.fit import read_rows
 from drivetrain.measure.names import find_accelerator
 from drivetrain.measure.outcome import Outcome
-from drivetrain.measure.table import Table, read
+from drivetrain.measure.table import Table, digest, read
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE, ASSETS = ROOT / "docs/method/accuracy.md", ROOT / "docs/assets"
@@ -153,7 +152,7 @@ def _accelerators(table: Table) -> dict[str, int]:
 
 
 def _sources(folder: Path, tables: Mapping[str, Table]) -> list[str]:
-    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest()[:16] for name, *_ in FILES.values()}
+    digests = {name: digest(folder / name) for name, *_ in FILES.values()}
     return [
         "## Sources",
         "\n".join(f"- `{name}`: {len(tables[kind].rows):,} rows, SHA-256 `{digests[name]}`"

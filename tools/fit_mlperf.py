@@ -10,7 +10,6 @@ serving calibration, from whose predictions it starts.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import math
 from pathlib import Path
 from typing import Any
@@ -55,7 +54,7 @@ def written(fit: mlperf_fit.Fit, path: Path) -> dict[str, Any]:
             "benchmarks": sorted({r.case.benchmark.name for r in fit.runs}),
             "accelerators": sorted({r.case.accelerator for r in fit.runs}),
             "file": path.name,
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest()[:16],
+            "sha256": table.digest(path),
         },
         "tuning": tuning,
         "spread": {k: round(v, 4) for k, v in fit.spread.items()},

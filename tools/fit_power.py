@@ -9,7 +9,6 @@ serving calibration, whose predicted periods it uses.
 from __future__ import annotations
 
 import argparse
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -42,8 +41,11 @@ def main() -> None:
 
 def content(samples: Sequence[power_fit.Sample], path: Path) -> dict[str, Any]:
     """The calibration file's content: pooled, and by generation."""
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    out: dict[str, Any] = {"fit": {"file": path.name, "sha256": digest}, "generation": {}, "leaderboard": {}}
+    out: dict[str, Any] = {
+        "fit": {"file": path.name, "sha256": table.digest(path)},
+        "generation": {},
+        "leaderboard": {},
+    }
     for generation in ("", *sorted({s.generation for s in samples})):
         found = power_fit.fit([s for s in samples if generation in ("", s.generation)])
         if generation:

@@ -7,7 +7,6 @@ calibration's own in-sample errors are no longer what this code gives, the figur
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ import numpy as np
 from drivetrain.errors import FileError
 from drivetrain.measure.crossval import KINDS
 from drivetrain.measure.fit import Row
+from drivetrain.measure.table import digest
 from drivetrain.report.output import write_whole
 
 METRICS = ("tpot", "ttft")
@@ -39,7 +39,7 @@ class Stamp:
 
 def stamp(data: Path, calibration: Path) -> Stamp:
     """The stamp of what is there now."""
-    return Stamp(*(hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in (data, calibration)))
+    return Stamp(*(digest(path) for path in (data, calibration)))
 
 
 def refit(data: Path, calibration: Path, out: Path, tell: Callable[[str, int, int], None]) -> None:

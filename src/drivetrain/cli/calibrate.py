@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from drivetrain.cli.options import Format
+from drivetrain.cli.progress import announce_compile, stages
 
 File = Annotated[
     Path,
@@ -36,7 +37,6 @@ def calibrate_command(
 
     For example `drivetrain calibrate runs.csv --out mine/`.
     """
-    from drivetrain.cost.jit import announce_with
     from drivetrain.errors import FileError
     from drivetrain.report.output import as_csv, as_json, write_whole
     from drivetrain.verbs.calibrate import FILE_NAME, calibrate, render
@@ -49,8 +49,7 @@ def calibrate_command(
             raise FileError(f"--out {out}: there is no folder {target.parent}. Create it first.")
         if target.exists() and file.exists() and target.samefile(file):
             raise FileError(f"--out {out} is the file of measurements itself; give another name.")
-    announce_with(lambda text: typer.echo(text, err=True))
-    from drivetrain.cli.progress import stages
+    announce_compile()
 
     with stages() as tell:
         answer, found = calibrate(file, scratch=scratch, cross_validate=cross_validate, tell=tell)

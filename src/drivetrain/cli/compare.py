@@ -8,6 +8,7 @@ import typer
 
 from drivetrain.cli.files import NoPlotOption, PlotOption, draw, plot_target
 from drivetrain.cli.options import Format
+from drivetrain.cli.progress import announce_compile
 from drivetrain.errors import BadInputError
 
 _A = "A scenario file (.toml, .json), a saved answer, or the folder of plan serve --save."
@@ -38,11 +39,10 @@ def compare_command(
     Example: `drivetrain compare today.toml --set accelerators=b200-sxm --set weights=fp8 --metric energy`
     """
     target = plot_target(plot)
-    from drivetrain.cost.jit import announce_with
     from drivetrain.verbs.compare import compare
 
     pairs = _pairs(changes or [])
-    announce_with(lambda text: typer.echo(text, err=True))
+    announce_compile()
     answer = compare(a, b or None, changes=pairs, metric=metric, tell=lambda text: typer.echo(text, err=True))
     if output is Format.table:
         from drivetrain.report.compare import print_comparison

@@ -1,4 +1,4 @@
-"""Progress bars on a terminal's stderr, once work has taken more than a second."""
+"""What stderr tells while work goes on: why a first answer takes longer, and bars after more than a second."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import typer
+
 _PATIENCE_S = 1.0
+
+
+def announce_compile() -> None:
+    """Say once on a machine why the first answer takes longer."""
+    from drivetrain.cost.jit import announce_with
+
+    announce_with(lambda text: typer.echo(text, err=True))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import typer
 
 from drivetrain.cli.files import NoPlotOption, PlotOption, ScenarioOption, chosen, draw, plot_target
 from drivetrain.cli.options import Format, names, rate, tokens
+from drivetrain.cli.progress import announce_compile
 from drivetrain.cli.purchase import (
     Buy,
     MaxPower,
@@ -197,7 +198,7 @@ def plan_serve_command(
         budget_usd_per_hour=usd_per_hour(budget),
         mix=mix,
     )
-    _announce_compile()
+    announce_compile()
     from drivetrain.verbs.plan_serve import plan
 
     answer = plan(scenario)
@@ -277,7 +278,7 @@ def predict_serve_command(
     }
     command = None if from_args is None else _read_command(from_args, scenario_file, flags)
     scenario = chosen(context, scenario_file, **flags) if command is None else command.scenario
-    _announce_compile()
+    announce_compile()
     from drivetrain.verbs.predict_serve import predict
 
     fields = predict(scenario, operators=operators or target is not None)
@@ -318,10 +319,3 @@ def _emit(answer: dict[str, Any], rows: list[dict[str, Any]], output: Format) ->
     from drivetrain.report.output import as_csv, as_json
 
     typer.echo(as_json(answer) if output is Format.json else as_csv(rows), nl=output is Format.json)
-
-
-def _announce_compile() -> None:
-    """Say once on a machine why the first answer takes longer."""
-    from drivetrain.cost.jit import announce_with
-
-    announce_with(lambda text: typer.echo(text, err=True))

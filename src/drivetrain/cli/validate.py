@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from drivetrain.cli.options import Format
+from drivetrain.cli.progress import announce_compile, stages
 
 validate_app = typer.Typer(
     help="Predict the rows of a measured file and score the predictions.", invoke_without_command=True
@@ -21,15 +20,13 @@ Folder = Annotated[Path, typer.Argument(help="Folder of recorded requests.", sho
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write predictions, one row per row, to this CSV file.")]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print the summary (csv: predictions).")]
 
-_PATIENCE_S = 1.0
-
 
 @validate_app.callback()
 def validate_command(context: typer.Context, output: FormatOption = Format.table) -> None:
     """Predict the rows of a measured file and score them. Alone: the reference points that ship with the package."""
     if context.invoked_subcommand is not None:
         return
-    _announce_compile()
+    announce_compile()
     from drivetrain.verbs.validate import validate_reference
 
     found = validate_reference()
@@ -86,12 +83,12 @@ def _run(kind: str, path: Path, out: Path | None, output: Format) -> None:
     if out is not None and out.exists() and path.exists() and out.samefile(path):
         raise FileError(f"--out {out} is the file of measurements itself; give another name.")
     if kind != "requests":
-        _announce_compile()
+        announce_compile()
     from drivetrain.report.output import as_csv, as_json, write_whole
     from drivetrain.verbs.validate import validate
 
-    with _progress() as progress:
-        found = validate(kind, path, progress)
+    with stages() as tell:
+        found = validate(kind, path, partial(tell, "predicting"))
     if out is not None:
         write_whole(out, as_csv(found.predictions))
         typer.echo(f"{len(found.predictions)} rows written to {out}", err=True)
@@ -103,42 +100,3 @@ def _run(kind: str, path: Path, out: Path | None, output: Format) -> None:
         typer.echo(as_json(found.summary))
     else:
         typer.echo(as_csv(found.predictions), nl=False)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal's stderr, once it has taken more than a second."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    started, bar, task = time.monotonic(), None, None
-
-    def tell(done: int, total: int) -> None:
-        nonlocal bar, task
-        if not console.is_terminal or time.monotonic() - started < _PATIENCE_S:
-            return
-        if bar is None:
-            bar = _bar(console)
-            bar.start()
-            task = bar.add_task("predicting", total=total)
-        bar.update(task, completed=done)
-
-    try:
-        yield tell
-    finally:
-        if bar is not None:
-            bar.stop()
-
-
-def _bar(console: Any) -> Any:  # noqa: ANN401 - rich is imported when used
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True)
-
-
-def _announce_compile() -> None:
-    """Say once on a machine why the first answer takes longer."""
-    from drivetrain.cost.jit import announce_with
-
-    announce_with(lambda text: typer.echo(text, err=True))

@@ -38,17 +38,18 @@ class Efficiency:
 
     ``*_bandwidth`` and ``*_compute`` are the reachable shares by kind of operator; ``narrow_compute`` is a factor on
     the compute shares where weights are multiplied in 8 or 4 bits, whose units are harder to keep fed. ``exposed`` is
-    the
-    share of the smaller of an operator's two times that does not hide behind the larger: ``t = max(c, m) + exposed *
-    min(c, m)``.
+    the share of the smaller of an operator's two times that does not hide behind the larger:
+    ``t = max(c, m) + exposed * min(c, m)``.
     ``kernel_s`` is added per kernel, ``step_s`` per step, ``sequence_s`` per sequence in the step. ``network``
     multiplies collectives. Steps that carry prompt chunks launch kernels one by one instead of replaying a graph:
     ``prefill_kernel_s`` more per kernel. ``request_s`` is what a request meets outside the engine's steps (HTTP,
     tokenising, scheduling). ``tile_tokens`` rows per expert are wasted on padding its tiles;
-    ``experts_s`` is what routing, permuting and gathering add per layer of experts. ``block_scaled`` is a further
-    factor on bandwidth and compute where weights carry a scale per block (fp8_block), whose activations are quantised
-    on the
-    way in. ``static_power``, ``compute_power``, ``memory_power`` and ``cache_power`` are shares of TDP: drawn whatever
+    ``experts_s`` is what routing, permuting and gathering add per layer of experts, ``expanded_s`` and ``block_s`` more
+    where weights are expanded to 16 bit on the way in or carry a scale per block (fp8_block), ``prefill_experts_s``
+    more in steps with prompt chunks. ``block_scaled`` and ``block_bandwidth``, ``four_bit_compute`` and
+    ``four_bit_bandwidth``, ``expanded_compute`` are further factors on compute and bandwidth of such weights.
+    ``frontend_s`` is what the front end does a request, one at a time, within TTFT.
+    ``static_power``, ``compute_power``, ``memory_power`` and ``cache_power`` are shares of TDP: drawn whatever
     the load, at the full rate of 16-bit FLOPs, at the full bandwidth of weights and of all other bytes.
     """
 

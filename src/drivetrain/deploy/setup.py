@@ -10,6 +10,7 @@ from typing import Any
 from drivetrain.arch.layout import Layout, parse_layout
 from drivetrain.catalogue import loader
 from drivetrain.catalogue.market import Engine
+from drivetrain.deploy.argument_list import ArgumentList
 from drivetrain.deploy.cluster import host_accelerators
 from drivetrain.errors import BadInputError, UnsupportedError
 from drivetrain.techniques import parse_techniques
@@ -182,6 +183,19 @@ def _pool(role: str, pool: Mapping[str, Any], best: Mapping[str, Any], common: M
         max_seqs=None if seqs is None else int(seqs),
         step_tokens=None if tokens is None else int(tokens),
     )
+
+
+def cache_flag(setup: Setup, known: ArgumentList, spelled: Mapping[str, str], engine: str) -> list[str]:
+    """``--kv-cache-dtype`` as ``engine`` spells it, where the checkpoint would not have that precision by itself."""
+    if setup.kv_dtype != "fp8" and setup.kv_dtype == setup.shipped_kv:
+        return []
+    wanted = spelled.get(setup.kv_dtype, setup.kv_dtype)
+    choices = known.arguments["kv-cache-dtype"].choices
+    if wanted not in choices and setup.kv_dtype in ("bf16", "fp16") and setup.shipped_kv != "fp8":
+        wanted = "auto"  # releases without a name for it take the model's own, one of these two
+    if wanted not in choices:
+        raise UnsupportedError(f"{engine} {known.version} keeps no {setup.kv_dtype} cache: --kv {', '.join(spelled)}.")
+    return ["--kv-cache-dtype", wanted]
 
 
 def nodes_of(layout: Layout, accelerator: str) -> int:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 
 from drivetrain.deploy.argument_list import ArgumentList
-from drivetrain.deploy.setup import Setup, Speculative
-from drivetrain.errors import UnsupportedError
+from drivetrain.deploy.setup import Setup, Speculative, cache_flag
 
 PROGRAM = ("python3", "-m", "sglang.launch_server")
 INIT_PORT = 5000
@@ -64,14 +63,7 @@ def _memory(setup: Setup, known: ArgumentList) -> list[str]:
     out = []
     if setup.quantization:
         out += ["--quantization", setup.quantization]
-    if setup.kv_dtype == "fp8" or setup.kv_dtype != setup.shipped_kv:
-        wanted = _KV.get(setup.kv_dtype, setup.kv_dtype)
-        choices = known.arguments["kv-cache-dtype"].choices
-        if wanted not in choices and setup.shipped_kv != "fp8" and setup.kv_dtype in ("bf16", "fp16"):
-            wanted = "auto"  # the model's own, one of these two
-        if wanted not in choices:
-            raise UnsupportedError(f"SGLang {known.version} keeps no {setup.kv_dtype} cache: --kv {', '.join(_KV)}.")
-        out += ["--kv-cache-dtype", wanted]
+    out += cache_flag(setup, known, _KV, "SGLang")
     if setup.memory_frac:
         out += ["--mem-fraction-static", f"{setup.memory_frac:g}"]
     if setup.kv_offload_bytes:

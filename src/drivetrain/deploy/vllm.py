@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from drivetrain.deploy.argument_list import ArgumentList
-from drivetrain.deploy.setup import Setup, Speculative
+from drivetrain.deploy.setup import Setup, Speculative, cache_flag
 from drivetrain.errors import UnsupportedError
 
 PROGRAM = ("vllm", "serve")
@@ -70,14 +70,7 @@ def _memory(setup: Setup, known: ArgumentList) -> list[str]:
     out = []
     if setup.quantization:
         out += ["--quantization", setup.quantization]
-    if setup.kv_dtype == "fp8" or setup.kv_dtype != setup.shipped_kv:
-        wanted = _KV.get(setup.kv_dtype, setup.kv_dtype)
-        choices = known.arguments["kv-cache-dtype"].choices
-        if wanted not in choices and setup.kv_dtype in ("bf16", "fp16") and setup.shipped_kv != "fp8":
-            wanted = "auto"  # older releases take the model's own, one of these two
-        if wanted not in choices:
-            raise UnsupportedError(f"vLLM {known.version} keeps no {setup.kv_dtype} cache: --kv {', '.join(_KV)}.")
-        out += ["--kv-cache-dtype", wanted]
+    out += cache_flag(setup, known, _KV, "vLLM")
     if setup.memory_frac:
         out += ["--gpu-memory-utilization", f"{setup.memory_frac:g}"]
     if setup.kv_offload_bytes:

@@ -52,7 +52,7 @@ def refit(
     if not rows:
         raise BadInputError("no row of the file can be fitted; 'drivetrain validate serving' lists why, row by row.")
     problem = _problem(rows, before, power, scratch)
-    usable = problem.subset([r.query.concurrency <= FIT_CONCURRENCY for r in rows])
+    usable = problem.subset(crossval.usable_rows(problem))
     if not usable.rows:
         raise BadInputError(
             f"every row has more than {FIT_CONCURRENCY} requests in flight; some with fewer are needed."

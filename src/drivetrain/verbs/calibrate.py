@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -35,7 +34,7 @@ def calibrate(
     rows, skipped = read_rows(table.read(Path(path), (*REQUIRED, ("tpot_s", "ttft_s"))).rows)
     kinds = crossval.KINDS if cross_validate else ()
     found = refit(rows, calibration("serving"), calibration("power"), scratch=scratch, kinds=kinds, tell=tell)
-    found.calibration["fit"] |= {"file": Path(path).name, "sha256": _digest(Path(path))}
+    found.calibration["fit"] |= {"file": Path(path).name, "sha256": table.digest(Path(path))}
     answer = {
         "n": len(rows) + len(skipped),
         "fitted": len(rows),
@@ -56,7 +55,3 @@ def render(content: Mapping[str, Any]) -> str:
     import tomli_w
 
     return "\n".join(_HEADER) + "\n\n" + tomli_w.dumps(content)
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
