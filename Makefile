@@ -45,6 +45,7 @@ accuracy-refit: $(STAMP) ## refit from ../shared/validation, leave everything ou
 bench: $(STAMP)  ## speed, one JSON object a line
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/scaling.py
 
 bench-peers: $(STAMP) ## the same question asked of a peer, where it installs
 	$(BIN)/python benchmarks/peers.py

@@ -12,8 +12,8 @@ from drivetrain.serving import closed_loop, policies
 from drivetrain.serving.sim import kernel, reference
 from drivetrain.serving.sim import records as r
 
-OF_REQUESTS = ("sent_s", "first_s", "finish_s", "status", "replica", "cached_tokens", "preemptions", "retries", "stages",
-               "output_tokens", "parts")  # fmt: skip
+OF_REQUESTS = ("sent_s", "first_s", "finish_s", "status", "replica", "cached_tokens", "preemptions", "retries",
+               "stages", "output_tokens", "parts")  # fmt: skip
 TOTALS = ("gap_sum_s", "end_s", "on_s", "busy_s", "tokens_out", "steps", "series")
 BY_STEP = ("gaps", "joules", "log")  # of a leap: bins at their edges, power of its mean step, one row of the log
 
@@ -93,7 +93,7 @@ def test_it_is_so_for_a_real_model_with_shared_prefixes(route):
     names = [[1000 * g + j if j < 6 else 10**6 * (i + 1) + j for j in range((a + b) // size)]
              for i, (a, b, g) in enumerate(zip(isl, osl, group, strict=True))]  # fmt: skip
     sent = s.requests(np.cumsum(rng.exponential(0.02, n)), isl, osl, prefixes=names, hash_tokens=size)
-    cache = r.Cache(blocks=500, block_tokens=16, prefix=True, host_blocks=600, host_s_per_token=1e-5)
+    cache = r.Cache(blocks=320, block_tokens=16, prefix=True, host_blocks=600, host_s_per_token=1e-5)
     fleet = s.fleet(s.pool("llama-3.1-8b", cache=cache, replicas=3, frontend_s=0.005), event_lag_s=0.01,
                     policies=r.Policies(route=policies.parse("route", route)))  # fmt: skip
     outcome = played_all_ways(fleet, sent, r.Options(sample_s=0.5, log_steps=1000))
@@ -111,7 +111,7 @@ def test_a_load_test_is_the_closed_loop(name, apart):
     ttft, tpot = np.zeros(n), np.zeros(n)
     *_, duration, steps = closed_loop.run(
         step.ops, step.collectives, step.scalars, step.spans, isl.astype(float), osl.astype(float), concurrency,
-        float(budget), float(most), 1.0, apart, True, ttft, tpot,
+        float(budget), float(most), 1.0, apart, False, ttft, tpot,
     )  # fmt: skip
     rules = r.Rules("load test", token_budget=budget, max_num_seqs=most, mixed=not apart)
     fleet = s.fleet(s.pool(name, cache=r.Cache(blocks=10**6, block_tokens=16), rules=rules))

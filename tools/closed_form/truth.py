@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from closed_form.draw import Configuration
 from drivetrain.serving.sim.kernel import simulate
 from drivetrain.serving.sim.records import Floats, Options, Outcome, Requests
-
-from closed_form.draw import Configuration  # isort: skip
 
 PRECISION = 0.03
 _BATCHES = 20
@@ -75,10 +74,15 @@ def closed_loop(one: Configuration, concurrency: int, n: int) -> Truth:
     rows = order[int(0.3 * n) : n - concurrency]
     tpot = (seen.finish_s - seen.first_s)[rows] / np.maximum(sent.osl[rows] - 1, 1)
     finish = seen.finish_s[rows]
-    values = {"tpot_mean": float(tpot.mean()), "rate": (len(rows) - 1) / float(finish[-1] - finish[0])}
+    values = {
+        "tpot_mean": float(np.average(tpot, weights=np.maximum(sent.osl[rows] - 1, 1))),
+        "rate": (len(rows) - 1) / float(finish[-1] - finish[0]),
+    }
     parts = np.array_split(np.arange(len(rows)), _BATCHES)
-    batches = {"tpot_mean": [float(tpot[part].mean()) for part in parts],
-               "rate": [len(part) / float(finish[part[-1]] - finish[max(part[0] - 1, 0)]) for part in parts]}  # fmt: skip
+    batches = {
+        "tpot_mean": [float(tpot[part].mean()) for part in parts],
+        "rate": [len(part) / float(finish[part[-1]] - finish[max(part[0] - 1, 0)]) for part in parts],
+    }
     widths = {k: _STUDENT * float(np.std(v, ddof=1)) / math.sqrt(_BATCHES) / values[k] for k, v in batches.items()}
     values["ttft_mean"] = float((seen.first_s - seen.sent_s)[rows].mean())
     values["preempted"] = float((seen.preemptions[rows] > 0).mean())

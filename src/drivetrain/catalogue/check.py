@@ -6,12 +6,12 @@ the user's folder. A rule with honest exceptions (INT8 cut down on one part) is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from drivetrain.catalogue import loader, wan
+from drivetrain.catalogue import ceilings, loader, scaling, wan
 from drivetrain.catalogue.check_hardware import HARDWARE_CHECKS
 from drivetrain.catalogue.check_instances import check_instances
 from drivetrain.catalogue.check_quality import check_quality
@@ -41,7 +41,9 @@ def check() -> list[Problem]:
     for one in _CHECKS:
         found.extend(one(records))
     found.extend(_check_economics())
-    found.extend(_check_wan())
+    found.extend(_check_own("wan.toml", wan.facts))
+    found.extend(_check_own("scaling.toml", scaling.facts))
+    found.extend(_check_own("ceilings.toml", ceilings.facts))
     return sorted(found, key=lambda p: (p.file, p.field, p.message))
 
 
@@ -167,14 +169,15 @@ def choices_of(record: Any) -> dict[str, Stated]:  # noqa: ANN401 - any record
     return {f"scheduler.{name}": stated for name, stated in scheduler.stated.items()} if scheduler else {}
 
 
-def _check_wan() -> Iterator[Problem]:
+def _check_own(file: str, facts: Callable[[], Iterable[tuple[str, Any]]]) -> Iterator[Problem]:
+    """A file of a kind of its own: that it reads, and where each of its facts comes from."""
     try:
-        found = list(wan.facts())
+        found = list(facts())
     except BadInputError as error:
-        yield Problem("wan.toml", "", str(error.args[0]))
+        yield Problem(file, "", str(error.args[0]))
         return
     for key, fact in found:
-        yield from _check_origin("wan.toml", key, fact)
+        yield from _check_origin(file, key, fact)
 
 
 def _check_economics() -> Iterator[Problem]:

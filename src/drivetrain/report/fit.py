@@ -52,7 +52,8 @@ def _verdict(answer: dict[str, Any]) -> str:
 
 def _assumed(err: Console, answer: dict[str, Any]) -> None:
     err.print("assumed", style="dim bold")
-    left_out = f"the {answer['n_dropped']} runs of highest loss left out" if answer["n_dropped"] else "all runs kept"
+    n = answer["n_dropped"]
+    left_out = f"the {f'{n} runs' if n > 1 else 'run'} of highest loss left out" if n else "all runs kept"
     drawn = answer["bootstrap"]
     ranges = f"ranges from {drawn['n']:,} draws, seed {drawn['seed']}" if drawn else "no ranges (--bootstrap 0)"
     lines = (

@@ -410,7 +410,7 @@ def _company(expected: float, cv2: float) -> float:
     if cv2 <= 1.0 or expected <= 0.0:
         return 0.0
     f = min((expected / cv2) ** (1.0 / cv2) / _GAMMA, 0.999)
-    return 1.0 / (2.0 / (cv2 - 1.0) + (1.0 - f) / f)
+    return float(1.0 / (2.0 / (cv2 - 1.0) + (1.0 - f) / f))
 
 
 @jit
@@ -421,7 +421,7 @@ def _nearby(expected: float, cv2: float, ways: float) -> float:
     """
     if cv2 < 1.0:
         return expected * expected / (expected + 1.0 - cv2) if expected > 0.0 else 0.0
-    return expected + 2.0 * _company(0.5 * expected * ways, cv2) / ways
+    return float(expected + 2.0 * _company(0.5 * expected * ways, cv2) / ways)
 
 
 @jit

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from dataclasses import fields as fields_in
 from functools import partial
@@ -214,7 +217,30 @@ def _warm_up(fleet: Fleet, requests: Requests) -> None:
     columns = {field.name: getattr(requests, field.name)[:1] for field in fields_in(Requests)
                if field.name not in ("hashes", "hash_tokens", "concurrency")}  # fmt: skip
     one = replace(requests, **columns, concurrency=0)
-    simulate(fleet, replace(one, arrival_s=np.zeros(1), after=np.full(1, -1)), Options())
+    with _interrupts_kept():
+        simulate(fleet, replace(one, arrival_s=np.zeros(1), after=np.full(1, -1)), Options())
+
+
+@contextmanager
+def _interrupts_kept() -> Iterator[None]:
+    """Keep a first Ctrl-C until the block is through; machine code that is loaded by half is compiled again."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed: list[int] = []
+
+    def keep(number: int, _frame: object) -> None:
+        pressed.append(number)
+        if len(pressed) > 1:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, keep)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def _summary(run: Run, simulated: SimulatedFleet, slo: tuple[Target, ...]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
@@ -22,8 +23,8 @@ from drivetrain.verbs.simulate_traffic import Asked, among, noted, parts_of
 
 Take = Callable[[Ints, Finished], object]
 
-_LARGE_BYTES = {".parquet": 50e6}  # of a file from which it is played in parts: some five million requests
-_LARGE_TEXT_BYTES = 200e6
+_LARGE = 2_000_000  # requests of a trace from which it is played in parts
+_BYTES_PER_ROW = 30.0  # of a text file, at least
 _BLOCK = 25_000  # requests whose statistics are one estimate for the intervals
 SAMPLES_PER_PART = 48
 
@@ -33,10 +34,25 @@ def is_streamed(question: Question, policies: Policies) -> bool:
     own = question.own
     if own.stream is not None or not own.trace:
         return bool(own.stream)
-    path = Path(own.trace)
-    large = path.is_file() and path.stat().st_size > _LARGE_BYTES.get(path.suffix, _LARGE_TEXT_BYTES)
+    large = min(_rows(Path(own.trace)), own.limit or math.inf) > _LARGE
     held = question.number("concurrency") or own.lengths or own.replications > 1 or (own.faults and not own.horizon_s)
     return large and not held and not any(is_custom(kind, getattr(policies, kind).name) for kind in KINDS)
+
+
+def _rows(path: Path) -> float:
+    """About how many requests a file holds, without reading it; none where it cannot be read."""
+    if not path.is_file():
+        return 0
+    if path.suffix.lower() != ".parquet":
+        return path.stat().st_size / _BYTES_PER_ROW
+    import duckdb
+
+    try:
+        with duckdb.connect() as connection:
+            counted = connection.execute("SELECT sum(num_rows) FROM parquet_file_metadata(?)", [str(path)]).fetchone()
+    except duckdb.Error:
+        return 0
+    return float(counted[0] or 0) if counted else 0
 
 
 class Parts:

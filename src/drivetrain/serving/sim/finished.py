@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.serving.sim.records import COMPLETED, N_PARTS, UNFINISHED, Fleet, Floats, Ints, Outcome, Requests
+from drivetrain.serving.sim.records import COMPLETED, UNFINISHED, Fleet, Floats, Ints, Outcome, Requests
 from drivetrain.serving.slo import Target
 
 
@@ -58,10 +58,15 @@ class Finished:
 
 def finished(outcome: Outcome, requests: Requests) -> Finished:
     """The requests of a whole run that were sent, in the order of their rows: all, unless it was ended early."""
-    rows = np.flatnonzero(np.isfinite(outcome.sent_s))
+    rows = rows_where(np.isfinite(outcome.sent_s))
     asked = {name: getattr(requests, name)[rows] for name in ("isl", "osl", "origin")}
     happened = {f.name: getattr(outcome, f.name)[rows] for f in fields(Finished) if f.name not in asked}
     return Finished(**asked, **happened)
+
+
+def rows_where(wanted: NDArray[np.bool_]) -> Ints | slice:
+    """An index of the rows that are ``wanted``; where all are, one that copies nothing."""
+    return slice(None) if wanted.all() else np.flatnonzero(wanted)
 
 
 def within_limits(done: Finished, slo: tuple[Target, ...]) -> NDArray[np.bool_]:
@@ -109,7 +114,7 @@ BY_REPLICA = ("completed", "ttft_s", "tpot_s", "with_tpot", "cached", "input", "
 
 def sums_of(done: Finished, fleet: Fleet, slo: tuple[Target, ...]) -> Sums:
     """Add up ``done``."""
-    answered = np.flatnonzero(done.completed)
+    answered = rows_where(done.completed)
     under_way = (done.status == UNFINISHED) & np.isfinite(done.first_s)
     so_far = np.minimum(done.output_tokens, done.osl)[under_way]
     return Sums(
@@ -123,22 +128,23 @@ def sums_of(done: Finished, fleet: Fleet, slo: tuple[Target, ...]) -> Sums:
         staged=int((done.stages[answered] > 1).sum()),
         cached=int(done.cached_tokens[answered].sum()),
         prompt=int(done.isl[answered].sum()),
-        parts_s=done.parts[answered].sum(axis=0) if len(answered) else np.zeros(N_PARTS),
+        parts_s=done.parts[answered].sum(axis=0),
         by_replica=_by_replica(done, answered, sum(pool.max_replicas for pool in fleet.pools)),
         crossed=_crossed(done, fleet),
     )
 
 
-def _by_replica(done: Finished, answered: Ints, n: int) -> Floats:
+def _by_replica(done: Finished, answered: Ints | slice, n: int) -> Floats:
     replica, tpot = done.replica[answered], done.tpot_s[answered]
-    columns = (np.ones(len(answered)), done.ttft_s[answered], np.nan_to_num(tpot), np.isfinite(tpot),
+    columns = (np.ones(len(replica)), done.ttft_s[answered], np.nan_to_num(tpot), np.isfinite(tpot),
                done.cached_tokens[answered], done.isl[answered], done.osl[answered])  # fmt: skip
     return np.stack([np.bincount(replica, column.astype(np.float64), minlength=n) for column in columns], axis=1)
 
 
 def _crossed(done: Finished, fleet: Fleet) -> Floats:
-    found = np.zeros((len(fleet.regions), len(fleet.regions)))
+    n = len(fleet.regions)
     region_of = np.repeat([pool.region for pool in fleet.pools], [pool.max_replicas for pool in fleet.pools])
-    routed = np.flatnonzero(done.replica >= 0)
-    np.add.at(found, (region_of[done.replica[routed]], done.origin[routed]), done.output_tokens[routed])
-    return found
+    routed = rows_where(done.replica >= 0)
+    way = region_of[done.replica[routed]] * n + done.origin[routed]
+    tokens: Floats = np.bincount(way, done.output_tokens[routed].astype(np.float64), minlength=n * n)
+    return tokens.reshape(n, n)

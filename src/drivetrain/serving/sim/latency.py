@@ -10,7 +10,7 @@ import numpy as np
 
 from drivetrain.cost.jit import jit
 from drivetrain.serving.sim import sketch
-from drivetrain.serving.sim.finished import Finished, within_limits
+from drivetrain.serving.sim.finished import Finished, rows_where, within_limits
 from drivetrain.serving.sim.intervals import N_BATCHES, batches, bounds, half_width
 from drivetrain.serving.sim.records import PARTS, Floats, Ints
 from drivetrain.serving.slo import Target
@@ -30,7 +30,7 @@ class Exact:
     percentiles = "exact"
 
     def __init__(self, done: Finished, slo: tuple[Target, ...]) -> None:
-        answered = done.completed
+        answered = rows_where(done.completed)
         self.columns = {name: getattr(done, name)[answered] for name in OF_REQUESTS}
         self.parts = done.parts[answered]
         self.good = within_limits(done, slo).astype(np.float64)

@@ -13,6 +13,7 @@ from itertools import product
 
 import numpy as np
 
+from drivetrain.cost import jit
 from drivetrain.errors import BadInputError
 from drivetrain.training.scaling.law import Law
 from drivetrain.training.scaling.objective import DELTA, Floats, Objective, Runs
@@ -55,6 +56,7 @@ class Fit:
 
 def fit(runs: Runs, delta: float = DELTA, tell: Tell = silent, starts: int = STARTS) -> Fit:
     """The law that minimises the objective on ``runs``; ``starts``: how many places of the grid, evenly taken."""
+    jit.ready("scaling")
     check(runs)
     if starts < 1:
         raise BadInputError(f"{starts} starts are none; take at least 1.")

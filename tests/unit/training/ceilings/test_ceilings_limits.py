@@ -116,9 +116,9 @@ def test_every_limit_uses_only_known_spreads():
 
 
 def test_unknown_names_and_wrong_years():
-    with pytest.raises(UnknownNameError, match="power.campus"):
+    with pytest.raises(UnknownNameError, match=r"power\.campus"):
         largest_runs([2030], scaled={"power.campos": 2.0})
-    with pytest.raises(UnknownNameError, match="chips.stock"):
+    with pytest.raises(UnknownNameError, match=r"chips\.stock"):
         spread("chips.stok")
     for factor in (0.0, -1.0, float("nan")):
         with pytest.raises(BadInputError, match="factor"):

@@ -73,9 +73,9 @@ def boundary(w: World, lane: int, k: int) -> float:
 def boundaries_until(w: World, lane: int, time_s: float) -> int:
     """How many of the leap's steps have ended strictly before ``time_s``, at most all but one."""
     ln = w.lanes[lane]
-    if ln.steps <= 1:
-        return 0
     elapsed = time_s - ln.start
+    if ln.steps <= 1 or elapsed <= 0.0:
+        return 0
     if ln.more > 0.0:
         half = ln.first / ln.more - 0.5
         k = int(elapsed / ln.more / (0.5 * (half + math.sqrt(half * half + 2.0 * elapsed / ln.more))))

@@ -72,6 +72,7 @@ def stream(
         raise ValueError("a stream has at least one part")
     run = Run(fleet, options, given.hash_tokens, -1)
     n_read = n_ended = 0
+    part = None
     try:
         state = loop.STARVED
         while state != loop.DONE:
@@ -82,12 +83,14 @@ def stream(
             state = run.advance()
             part = _part(run.ended())
             n_ended += len(part.rows)
-            if progress is not None:
-                progress(n_ended, n_read, run.now_s)
             if len(part.rows):
                 yield part
+            part = None
+            if progress is not None:
+                progress(n_ended, n_read, run.now_s)
     except KeyboardInterrupt:
-        pass
+        if part is not None:
+            yield part
     for ended in run.close():
         if len(ended[0]):
             yield _part(ended)
