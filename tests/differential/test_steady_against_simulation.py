@@ -45,7 +45,7 @@ def test_percentiles_of_open_streams(streams):
 def test_there_is_no_bias_and_no_blunder(streams, name):
     ratios = np.array([one.ratios[name] for one in streams])
     assert np.median(ratios) == pytest.approx(1.0, abs=0.08)
-    assert 0.25 < ratios.min()
+    assert ratios.min() > 0.25
     assert ratios.max() < 3.0
 
 
@@ -69,6 +69,6 @@ def test_random_lengths_do_not_march_in_step(drawn):
 def test_an_interval_shrinks_with_the_length_of_a_run(drawn):
     one = drawn[-1]
     rate = 0.3 * table.steady.max_rate(one.prepared)
-    short, long = (truth.open_loop(one, rate, precision=p, most=320_000) for p in (1.0, 0.004))
+    short, long = (truth.open_loop(one, rate, precision=p, most=80_000) for p in (1.0, 0.0))
     assert long.n > 3 * short.n
     assert long.widths["ttft_mean"] < short.widths["ttft_mean"]

@@ -100,13 +100,11 @@ def simulate_command(
 ) -> None:  # fmt: skip
     """Play traffic through a fleet, request by request: what users felt, what it cost, what it waits for.
 
-    Traffic is a trace, or drawn; policies route, admit, schedule, select, scale. Ctrl-C shows what there is.
-
-    [dim]drivetrain simulate -m llama-3.1-8b -a h100-sxm --replicas 4 --trace FILE[/dim]
+    Traffic is a trace (--trace FILE), or drawn; policies route, admit, schedule, select, scale.
 
     [dim]drivetrain simulate -m llama-3.1-8b -a h100-sxm -w chat -r 20 --replications 5[/dim]
 
-    [dim]... --compare "route=round-robin,least-loaded,prefix-aware" --slo "ttft_p95=1s"[/dim]
+    [dim]drivetrain simulate -m llama-3.1-8b -a h100-sxm -w chat -r 60 --compare "replicas=2,3,4"[/dim]
     """
     choices: dict[str, Any] = {
         "model": model, "accelerators": _listed(accelerator), "layouts": _listed(layout), "engines": _listed(engine),

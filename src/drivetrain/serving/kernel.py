@@ -438,7 +438,7 @@ def _prompt_queue(
     """
     among = 1.0 - even + even * max(load, 1e-9) ** (math.sqrt(2.0 * (ranks + 1.0)) - 2.0) / ranks
     spread = regular + 2.0 * company + cv2
-    jump = max(budgets * spread, 1e-9)  # work that comes together, in budgets
+    jump = min(max(budgets * spread, 1e-9), 1e9)  # work that comes together, in budgets
     exceeds = math.exp(-(1.0 - load) * min(1.165 / math.sqrt(max(load * jump, 1e-12)), 1.0 / jump))
     wait = (load * (regular + cv2) / 2.0 * among + company) / (1.0 - load) * drain * exceeds
     clump = (regular + 2.0 * company + 1.0) / 2.0

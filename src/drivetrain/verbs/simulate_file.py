@@ -8,8 +8,7 @@ from typing import Any
 
 from drivetrain.arch.pools import spell_pools
 from drivetrain.errors import BadInputError, DrivetrainError, FileError
-from drivetrain.scenario_file import SAVED_PLAN
-from drivetrain.scenario_file import _read as read_table
+from drivetrain.scenario_file import SAVED_PLAN, read_table
 from drivetrain.verbs.simulate_choices import NOT_SIMULATED, split
 
 VERBS = ("simulate", "plan", "predict")

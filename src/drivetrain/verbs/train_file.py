@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from drivetrain.errors import BadInputError, DrivetrainError, FileError
-from drivetrain.scenario_file import _read as read_table
+from drivetrain.scenario_file import read_table
 from drivetrain.training_scenario import field_called, train_scenario
 
 VERBS = ("plan", "predict", "plan train", "predict train")

@@ -146,5 +146,5 @@ def _crossed(done: Finished, fleet: Fleet) -> Floats:
     region_of = np.repeat([pool.region for pool in fleet.pools], [pool.max_replicas for pool in fleet.pools])
     routed = rows_where(done.replica >= 0)
     way = region_of[done.replica[routed]] * n + done.origin[routed]
-    tokens: Floats = np.bincount(way, done.output_tokens[routed].astype(np.float64), minlength=n * n)
+    tokens: Floats = np.bincount(way, done.output_tokens[routed], minlength=n * n).astype(np.float64)
     return tokens.reshape(n, n)

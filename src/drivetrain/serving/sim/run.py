@@ -84,3 +84,5 @@ def _checked(fleet: Fleet, parts: Iterable[Requests], options: Options) -> Itera
             raise BadInputError(f"from row {row} on hashes name {sizes}. Use one size.")
         row, last_s, hash_tokens = row + len(part), float(part.arrival_s[-1]), part.hash_tokens
         yield part
+    if not row:
+        raise BadInputError("the stream has no requests. Give a trace with at least one.")

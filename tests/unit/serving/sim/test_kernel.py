@@ -108,6 +108,8 @@ def test_a_stream_is_checked_part_by_part():
         streamed(later, SOME)
     with pytest.raises(BadInputError, match="by themselves"):
         streamed(replace(SOME, concurrency=4))
+    with pytest.raises(BadInputError, match="no requests"):
+        streamed()
     with pytest.raises(BadInputError, match="hashes name 16 tokens, before 0"):
         streamed(SOME, replace(later, hash_tokens=16))
 

@@ -9,6 +9,7 @@ from drivetrain.serving.sim.kernel import endings, step_end
 from drivetrain.serving.sim.kernel.tables import FREE, HELD, IDLE
 from drivetrain.serving.sim.kernel.world import World
 from drivetrain.serving.sim.records import UNFINISHED as _UNFINISHED
+from drivetrain.serving.sim.records import Floats, Ints
 
 record = endings.record
 UNFINISHED = np.int64(_UNFINISHED)  # no literal
@@ -35,3 +36,26 @@ def unfinished(w: World, s: int) -> int:
             record(w, s, UNFINISHED)
         s += 1
     return s
+
+
+@jit
+def put(
+    rows: World, parts: Floats, sent: Floats, first: Floats, finish: Floats, status: Ints, replica: Ints, cached: Ints,
+    preemptions: Ints, retries: Ints, stages: Ints, output: Ints, all_parts: Floats,
+) -> None:  # fmt: skip
+    """Put rows of results, and their parts, into columns with a place for each row of the trace."""
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        at = row["row"]
+        sent[at] = row["sent"]
+        first[at] = row["first"]
+        finish[at] = row["finish"]
+        status[at] = row["status"]
+        replica[at] = row["replica"]
+        cached[at] = row["cached"]
+        preemptions[at] = row["preemptions"]
+        retries[at] = row["retries"]
+        stages[at] = row["stages"]
+        output[at] = row["output"]
+        for part in range(parts.shape[1]):
+            all_parts[at, part] = parts[i, part]

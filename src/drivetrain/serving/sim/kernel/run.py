@@ -23,7 +23,8 @@ OF_REQUESTS = {
     "cached_tokens": "cached", "preemptions": "preemptions", "retries": "retries", "stages": "stages",
     "output_tokens": "output",
 }  # fmt: skip
-"""Fields of an outcome that have a row for each request, and their columns in rows of results."""
+"""Fields of an outcome that have a row for each request, and their columns in rows of results (in the order of
+:func:`drivetrain.serving.sim.kernel.closing.put`)."""
 
 _EVENTS = 100_000
 """Events between two looks at the driver: some tens of milliseconds."""

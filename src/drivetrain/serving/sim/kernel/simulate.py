@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.serving.sim.finished import Finished
-from drivetrain.serving.sim.kernel import loop
+from drivetrain.serving.sim.kernel import closing, loop
 from drivetrain.serving.sim.kernel.run import OF_REQUESTS, Ended, Run
 from drivetrain.serving.sim.records import N_PARTS, UNFINISHED, Fleet, Ints, Options, Outcome, Requests
 
@@ -113,10 +113,7 @@ def _columns(n: int) -> dict[str, NDArray[Any]]:
 def _put(columns: dict[str, NDArray[Any]], ended: Ended) -> int:
     """Put what ended where it belongs; how many those were."""
     rows, parts = ended
-    at = rows["row"]
-    for name, column in OF_REQUESTS.items():
-        columns[name][at] = rows[column]
-    columns["parts"][at] = parts
+    closing.put(rows, parts, *(columns[name] for name in OF_REQUESTS), columns["parts"])
     return len(rows)
 
 

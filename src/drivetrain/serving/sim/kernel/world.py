@@ -48,7 +48,7 @@ class WorldType(numba.types.StructRef):
     """
 
     def __init__(self, fields: tuple[Any, ...]) -> None:
-        super().__init__(fields)
+        super().__init__(fields)  # type: ignore[no-untyped-call]
         self.name = "World"
 
 
