@@ -51,8 +51,8 @@ def test_there_is_no_bias_and_no_blunder(streams, name):
 
 def test_closed_loops(drawn):
     loops = [table.loop(one) for one in drawn]
-    assert table.share_within(loops, "tpot_mean", 0.1) >= 0.65
-    assert table.share_within(loops, "rate", 0.1) >= 0.65
+    assert table.share_within(loops, "tpot_mean", 0.1) >= 0.6
+    assert table.share_within(loops, "rate", 0.1) >= 0.75
     assert np.median([one.ratios["rate"] for one in loops]) == pytest.approx(1.0, abs=0.05)
 
 

@@ -233,6 +233,8 @@ def solve(
         bursty = arrival_cv2 > ranks
         seen_cv2 = arrival_cv2 if bursty else lane_cv2
         ahead = n_chunks * _nearby(others * lane_rate * met, seen_cv2, d[LANES] if bursty else 1.0)
+        if others < 1.0:
+            break  # a loop holds no more than circulate: what is behind one is not there to wait for
         if lap == 0:
             over = queue + min(t_decode + slope * (1.0 + ahead), longest) + (n_steps - 1.0) * t_full - t
             waited = 2.0 * others * lane_rate / dp * max(over, 0.0)
