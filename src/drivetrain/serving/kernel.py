@@ -8,11 +8,10 @@ From the view of one sequence among B others, with x prompt chunks arriving per 
     t = (1 - u) t_decode + u t_mixed(k)                                  mean step = mean time per output token
     B = rate (osl - 1) t              Little's law;  x = rate * chunks * t
 
-which is solved for t from below (least fixed point), twice: the second time with the prompts that wait behind one's own
-when it is done, and that a short answer decodes beside (x grows by those per step). Waiting to be prefilled is a
-queue in batches (:func:`_prompt_queue`) plus the residual of the step under way; waiting for a slot is a many-server
-queue (Halfin-Whitt) over the sequences that fit, in all lanes together. Bursts: :func:`_company`. Percentiles:
-:func:`_latency_quantile` and :func:`_fill_tpot`. Method: docs/method/serving.md.
+which is solved for t from below (least fixed point). Waiting to be prefilled is an M/G/1 queue with Kingman's
+correction for burstiness plus the residual of the step under way; waiting for a slot is a many-server queue
+(Halfin-Whitt) over the
+sequences that fit. Percentiles: see :func:`_latency_quantile` and :func:`_fill_tpot`. Method: docs/method/serving.md.
 
 A replica of ``pp`` stages is ``pp`` lanes that each run their own steps on a share of the load; ``dp`` ranks of a
 lane step together.
@@ -54,10 +53,6 @@ STEP_SCALARS = LANES  # those before it are what one step reads
 _ITERATIONS = 60
 _TOLERANCE = 1e-7
 _STRIDE = 1.5
-_MOST_STALL = 0.95  # beyond it a queue of prompts, not their stalls, is what grows
-_MOST_FEEDBACK = 0.6
-_NEGLIGIBLE = 1e-3  # of a request's time: no second solution for it
-_GAMMA = 0.94  # of 1 + 1 / cv2, between 0.89 and 1
 
 
 @jit
@@ -85,7 +80,6 @@ def solve(
     tokens = 0.0
     tokens2 = 0.0
     n_chunks = 0.0
-    n_steps = 0.0
     osl_mean = 0.0
     isl_mean = 0.0
     for j in range(n_classes):
@@ -93,7 +87,6 @@ def solve(
         tokens += weight[j] * computed[j]
         tokens2 += weight[j] * computed[j] ** 2
         n_chunks += weight[j] * max(1.0, computed[j] / budget)
-        n_steps += weight[j] * max(1.0, math.ceil(computed[j] / budget - 1e-9))
         osl_mean += weight[j] * osl[j]
     chunk = tokens / n_chunks
     ctx_prefill = np.zeros(n_spans)
@@ -111,7 +104,10 @@ def solve(
     t_low = step(ops, collectives, d, one, 0.0, 0.0, verify, decode_ctx, none, none)[0]
     if overlap:
         t_low = _halved(t_low, 0.0, ops, collectives, d, one, 0.0, 0.0, verify, decode_ctx, none, none)[0]
+    t_high = np.inf
     t = t_low
+    previous_t = 0.0
+    previous_g = 0.0
     t_decode = t_low
     t_mixed = t_low
     t_prompts = 0.0
@@ -120,139 +116,98 @@ def solve(
     u = 0.0
     carried = 0.0
     limit = d[MAX_SEQS] / d[LANES]
-    burst = (arrival_cv2 + 1.0) / 2.0
-    share = 1.0
-    t_alone = t_low
-    behind = 0.0  # chunks that wait when one's own prompt is done
     # beyond this step time more sequences decode than fit; no need to look further
     ceiling = (1.0 + 1e-9) * limit / (lane_rate * gaps) if lane_rate * gaps > 0.0 else np.inf
-    for lap in range(2):
-        solved = False
-        t_high = np.inf
-        previous_t = 0.0
-        previous_g = 0.0
-        for iteration in range(_ITERATIONS):
-            decoding = lane_rate * gaps * t
-            seen = 1.0 + others * decoding
-            rank = max(seen / dp, 1.0)
-            t_decode, joules_decode = step(ops, collectives, d, rank, 0.0, 0.0, verify * seen, decode_ctx, none, none)
-            if overlap:
-                t_decode, joules_decode = _halved(
-                    t_decode, joules_decode, ops, collectives, d, rank, 0.0, 0.0, verify * seen, decode_ctx, none, none
-                )
-            x = others * lane_rate * n_chunks * t + behind / max(gaps, 1.0)
-            u = -math.expm1(-x)
-            if apart:
-                per_s = others * lane_rate * n_chunks
-                u = _rounds(-math.expm1(-per_s * t_decode), per_s * max(t - t_decode, 0.0))
-                u *= x / max(per_s * t, 1e-300)
-            k = x / u if u > 1e-12 else 1.0
-            if k * chunk > budget * dp:  # what a full step leaves over makes another step a mixed one
-                u = x * chunk / (budget * dp)
-                u = u if apart else min(1.0, u)
-                k = x / u
-            carried = min(k * chunk, budget * dp)
-            per_rank = min(chunk * max(1.0, k / dp), budget)
-            chunks_rank = per_rank / chunk
-            beside = 0.0 if apart else rank  # sequences that decode in a step with prompts
-            both = carried if apart else verify * seen + carried
-            t_mixed, joules_mixed = step(
-                ops, collectives, d, beside, per_rank, chunks_rank, both, decode_ctx, ctx_prefill, ctx_chunk
-            )
-            if overlap:
-                t_mixed, joules_mixed = _halved(
-                    t_mixed, joules_mixed, ops, collectives, d, beside, per_rank, chunks_rank, both, decode_ctx,
-                    ctx_prefill, ctx_chunk,
-                )  # fmt: skip
-            if apart:
-                t_prompts = t_mixed
-                share = (1.0 + (dp - 1.0) * max(1.0 - t_decode / t_prompts, 0.0)) / dp  # other ranks decode meanwhile
-                u *= share
-                t_mixed += t_decode
-                joules_mixed += joules_decode
-            g = (1.0 - u) * t_decode + u * t_mixed
-            if abs(g - t) <= _TOLERANCE * t:
-                t = g
-                solved = True
-                break
-            if g < t:
-                t_high = t
-            else:
-                t_low = t
-                if t >= ceiling:
-                    return  # the step is longer still, so more would decode than fit
-            slope = (g - previous_g) / (t - previous_t) if iteration > 0 and t != previous_t else 0.0
-            candidate = t + (g - t) / (1.0 - slope) if slope < 1.0 else np.inf
-            previous_t = t
-            previous_g = g
-            if t_high < np.inf:
-                if iteration % 4 == 3 or not t_low < candidate < t_high:
-                    candidate = 0.5 * (t_low + t_high)
-                t = candidate
-            else:
-                # short strides, lest one passes over the fixed point and a second one beyond it
-                t = min(max(g, min(candidate, _STRIDE * t)), ceiling)
+    solved = False
+    for iteration in range(_ITERATIONS):
         decoding = lane_rate * gaps * t
-        if not solved or decoding > limit:
-            return
-
-        # the prompt queue of a lane: all its ranks drain full budgets
-        full = budget * dp
-        beside = 0.0 if apart else 1.0 + others * decoding
-        rank = 0.0 if apart else max(beside / dp, 1.0)
-        chunks_rank = max(1.0, budget / chunk)
-        both = verify * beside + full
-        t_full = step(ops, collectives, d, rank, budget, chunks_rank, both, decode_ctx, ctx_prefill, ctx_chunk)[0]
+        seen = 1.0 + others * decoding
+        rank = max(seen / dp, 1.0)
+        x = others * lane_rate * n_chunks * t
+        u = -math.expm1(-x)
+        k = x / u if u > 1e-12 else 1.0
+        if k * chunk > budget * dp:  # what a full step leaves over makes another step a mixed one
+            u = x * chunk / (budget * dp)
+            u = u if apart else min(1.0, u)
+            k = x / u
+        carried = min(k * chunk, budget * dp)
+        per_rank = min(chunk * max(1.0, k / dp), budget)
+        chunks_rank = per_rank / chunk
+        beside = 0.0 if apart else rank  # sequences that decode in a step with prompts
+        both = carried if apart else verify * seen + carried
+        t_decode, joules_decode = step(ops, collectives, d, rank, 0.0, 0.0, verify * seen, decode_ctx, none, none)
+        t_mixed, joules_mixed = step(
+            ops, collectives, d, beside, per_rank, chunks_rank, both, decode_ctx, ctx_prefill, ctx_chunk
+        )
         if overlap:
-            t_full = _halved(
-                t_full, 0.0, ops, collectives, d, rank, budget, chunks_rank, both, decode_ctx, ctx_prefill, ctx_chunk
-            )[0]
-        drain = tokens / full * t_full
-        load = lane_rate * drain
-        if load >= 1.0:
-            return
-        cv2 = max(tokens2 / (tokens * tokens) - 1.0, 0.0)
-        ranks = d[LANES] * dp  # each has a queue of its own
-        even = ranks / (ranks + decoding * d[LANES])  # so far do prompts, not answers, decide where the next one goes
-        lane_cv2 = even * arrival_cv2 / ranks + (1.0 - even) * (1.0 + (arrival_cv2 - 1.0) / ranks)
-        queue, p_queue, spread = _prompt_queue(
-            others * load, drain * dp, tokens / budget if gaps > 0.0 else np.inf, cv2, min(lane_cv2, 1.0), ranks, even,
-            _company(others * rate * (t_full + drain * dp / (1.0 - others * load) ** 2), arrival_cv2) / ranks,
-        )  # fmt: skip
+            t_decode, joules_decode = _halved(
+                t_decode, joules_decode, ops, collectives, d, rank, 0.0, 0.0, verify * seen, decode_ctx, none, none
+            )
+            t_mixed, joules_mixed = _halved(
+                t_mixed, joules_mixed, ops, collectives, d, beside, per_rank, chunks_rank, both, decode_ctx,
+                ctx_prefill, ctx_chunk,
+            )  # fmt: skip
+        if apart:
+            t_prompts = t_mixed
+            t_mixed += t_decode
+            joules_mixed += joules_decode
+        g = (1.0 - u) * t_decode + u * t_mixed
+        if abs(g - t) <= _TOLERANCE * t:
+            t = g
+            solved = True
+            break
+        if g < t:
+            t_high = t
+        else:
+            t_low = t
+            if t >= ceiling:
+                return  # the step is longer still, so more would decode than fit
+        slope = (g - previous_g) / (t - previous_t) if iteration > 0 and t != previous_t else 0.0
+        candidate = t + (g - t) / (1.0 - slope) if slope < 1.0 else np.inf
+        previous_t = t
+        previous_g = g
+        if t_high < np.inf:
+            if iteration % 4 == 3 or not t_low < candidate < t_high:
+                candidate = 0.5 * (t_low + t_high)
+            t = candidate
+        else:
+            # short strides, lest one passes over the fixed point and a second one beyond it
+            t = min(max(g, min(candidate, _STRIDE * t)), ceiling)
+    decoding = lane_rate * gaps * t
+    if not solved or decoding > limit:
+        return
 
-        # others in one's own step, and behind one when it is done
-        slope = (t_mixed - t_decode) / k * (share if apart else 1.0)  # seconds of a chunk
-        stall = min(others * lane_rate * n_chunks * slope, _MOST_STALL)  # what of the time prompts add to steps
-        two = t_decode**2 + u * t_prompts**2 - t * t if apart else u * (1.0 - u) * (t_mixed - t_decode) ** 2
-        bred = (slope * n_chunks) ** 2 * others * lane_rate * t * spread / (1.0 - stall * stall)
-        longest = max(t_full + t_decode if apart else t_full, t_mixed)
-        residual = (two + t * t) / (2.0 * t)
-        met = t  # mean step that one arrives in; where nothing decodes, no step is under way but for prompts
-        if gaps > 0.0:
-            met += min(max(two, bred), max((longest - t) * (t - t_decode), 0.0)) / t
-        bursty = arrival_cv2 > ranks
-        seen_cv2 = arrival_cv2 if bursty else lane_cv2
-        ahead = n_chunks * _nearby(others * lane_rate * met, seen_cv2, d[LANES] if bursty else 1.0)
-        if others < 1.0:
-            break  # a loop holds no more than circulate: what is behind one is not there to wait for
-        if lap == 0:
-            over = queue + min(t_decode + slope * (1.0 + ahead), longest) + (n_steps - 1.0) * t_full - t
-            waited = 2.0 * others * lane_rate / dp * max(over, 0.0)
-            behind = 0.5 * n_chunks * _nearby(waited, seen_cv2, ranks if bursty else 1.0)
-            if gaps < 1.0 or behind * slope < _NEGLIGIBLE * gaps * t:
-                break
+    # the prompt queue of a lane: all its ranks drain full budgets
+    full = budget * dp
+    beside = 0.0 if apart else 1.0 + others * decoding
+    rank = 0.0 if apart else max(beside / dp, 1.0)
+    chunks_rank = max(1.0, budget / chunk)
+    both = verify * beside + full
+    t_full = step(ops, collectives, d, rank, budget, chunks_rank, both, decode_ctx, ctx_prefill, ctx_chunk)[0]
+    if overlap:
+        t_full = _halved(
+            t_full, 0.0, ops, collectives, d, rank, budget, chunks_rank, both, decode_ctx, ctx_prefill, ctx_chunk
+        )[0]
+    drain = tokens / full * t_full
+    load = lane_rate * drain
+    if load >= 1.0:
+        return
+    cv2 = max(tokens2 / (tokens * tokens) - 1.0, 0.0)
+    queue = others * load / (1.0 - others * load) * (arrival_cv2 + cv2) / 2.0 * drain
+    mean2 = t_decode**2 + u * t_prompts**2 if apart else (1.0 - u) * t_decode**2 + u * t_mixed**2
+    residual = mean2 / (2.0 * t)
 
     # own prefill by class, with whatever else shares the steps
     own = np.zeros(n_classes)
     own_mean = 0.0
-    waiting = ahead * chunk  # prompt tokens of others in one's own last step
+    waiting = others * lane_rate * n_chunks * t * chunk  # prompt tokens of others that come per step
     beside = 0.0 if apart else others * decoding
     rank = max(beside / dp, 0.0)
     loading = rate / dp * isl_mean * d[HOST_S]  # share of the time that a link to host memory is busy
     if loading >= 1.0:
         return
     for j in range(n_classes):
-        chunks_j = max(1.0, math.ceil(computed[j] / budget - 1e-9))
+        chunks_j = max(1.0, computed[j] / budget)
         size = computed[j] / chunks_j
         for s in range(n_spans):
             ctx_prefill[s] = prefill_ctx[s, j]
@@ -265,7 +220,7 @@ def solve(
             t_own = _halved(
                 t_own, 0.0, ops, collectives, d, rank, mine, mine / size, both, decode_ctx, ctx_prefill, ctx_chunk
             )[0]
-        own[j] = t_own + (chunks_j - 1.0) * (t_decode + (t_full - t_decode) * size / budget)
+        own[j] = chunks_j * t_own
         own[j] += isl[j] * d[HOST_S] / (1.0 - loading)
         own_mean += weight[j] * own[j]
 
@@ -274,22 +229,12 @@ def solve(
     offered = lane_rate * stay
     if offered >= limit:
         return
-    slots = limit * d[LANES]
-    stay_cv2 = 0.0
-    for j in range(n_classes):
-        stay_cv2 += weight[j] * (residual + queue + own[j] + max(osl[j] - 1.0, 0.0) / per_step * t) ** 2
-    stay_cv2 = max(stay_cv2 / stay**2 - 1.0, 0.0)
+    burst = (arrival_cv2 + 1.0) / 2.0
     p_slot = 0.0
     slot = 0.0
     if others >= 1.0:
-        inside = offered * d[LANES]
-        # more sequences make longer steps, so that a batch that has grown is slow to shrink
-        feedback = min((t - t_alone) / t, _MOST_FEEDBACK)
-        company = _company(rate * stay, arrival_cv2)
-        free = slots - inside
-        p_slot = _wait_probability(inside, slots - min(company, 0.9 * free), burst + feedback / (1.0 - feedback))
-        clumps = (min(arrival_cv2, 1.0) + stay_cv2) / (1.0 - feedback) + 2.0 * company
-        slot = p_slot * stay / free * clumps / 2.0
+        p_slot = _wait_probability(offered, limit, burst)
+        slot = p_slot * stay / (limit - offered) * burst
 
     in_system = lane_rate * (stay + slot + d[REQUEST_S])
     base = residual + own_mean + d[REQUEST_S]
@@ -313,14 +258,23 @@ def solve(
     out[LATENCY + 5 * TPOT] = t / per_step
     out[LATENCY + 5 * ITL] = t / per_step
     out[LATENCY + 5 * E2E] = base + queue + slot + gaps * t
-    # what is added to one's own prefill: the step under way, others in one's own step, the queue, a slot
+    p_wait = 1.0 - (1.0 - min(others * load, 1.0)) * (1.0 - p_slot)
     for q in range(4):
-        for metric, per_token in ((TTFT, 0.0), (E2E, t / per_step)):
-            if want[metric, q + 1]:
-                out[LATENCY + 5 * metric + q + 1] = _latency_quantile(
-                    QUANTILES[q], weight, own, osl, per_token, d[REQUEST_S] + 2.0 * residual * QUANTILES[q],
-                    p_queue, queue, p_slot, slot,
-                )  # fmt: skip
+        if want[TTFT, q + 1]:
+            out[LATENCY + 5 * TTFT + q + 1] = _latency_quantile(
+                QUANTILES[q], weight, own, osl, 0.0, d[REQUEST_S] + 2.0 * residual * QUANTILES[q], p_wait, queue + slot
+            )
+        if want[E2E, q + 1]:
+            out[LATENCY + 5 * E2E + q + 1] = _latency_quantile(
+                QUANTILES[q],
+                weight,
+                own,
+                osl,
+                t / per_step,
+                d[REQUEST_S] + 2.0 * residual * QUANTILES[q],
+                p_wait,
+                queue + slot,
+            )
     if want[TPOT, 1] or want[TPOT, 2] or want[TPOT, 3] or want[TPOT, 4] or want[ITL, 1] or want[ITL, 2] or want[
         ITL, 3] or want[ITL, 4]:  # fmt: skip
         # one more sequence's effect on the step, for the swing of the batch around its mean
@@ -332,9 +286,8 @@ def solve(
         per_sequence = max(nudged - t_decode, 0.0)
         swing = math.sqrt(decoding * burst) if others >= 1.0 else 0.0
         _fill_tpot(
-            out, want, weight, osl, t, t_decode, t_mixed, u, per_sequence, swing, limit - decoding, per_step,
-            d[YIELD_VARIANCE], apart, longest, stall, slope * n_chunks, others * lane_rate * spread,
-            behind / n_chunks, spread, queue * queue * (2.0 / max(p_queue, 1e-9) - 1.0),
+            out, weight, osl, t, t_decode, t_mixed, u, per_sequence, swing, limit - decoding, arrival_cv2, per_step,
+            d[YIELD_VARIANCE], apart,
         )  # fmt: skip
 
 
@@ -387,73 +340,10 @@ def _wait_probability(offered: float, servers: float, burst: float) -> float:
 
 
 @jit
-def _rounds(one: float, during: float) -> float:
-    """Prompt steps for each decode step, where decodes wait until no prompt is there.
-
-    ``one`` is the chance of a first (some prompt came in the decode step). Each is followed by another where prompts
-    came meanwhile: ``u = one exp(during / u)`` with ``during`` the chunks that come in all of them; by Newton.
-    """
-    if during <= 0.0 or one <= 1e-12:
-        return one
-    u = one + during
-    for _ in range(6):
-        log = math.log(u / one)
-        u -= (u * log - during) / (log + 1.0)
-    return u
-
-
-@jit
-def _company(expected: float, cv2: float) -> float:
-    """Arrivals beyond those ``expected`` within a time after an arrival, where gaps are Gamma with ``cv2`` above 1.
-
-    With f the chance that the next gap is shorter than that time, a run of short gaps adds f / (1 - f); over long
-    times the excess is (cv2 - 1) / 2. Between the two: their harmonic sum. No excess up to ``cv2`` 1.
-    """
-    if cv2 <= 1.0 or expected <= 0.0:
-        return 0.0
-    f = min((expected / cv2) ** (1.0 / cv2) / _GAMMA, 0.999)
-    return float(1.0 / (2.0 / (cv2 - 1.0) + (1.0 - f) / f))
-
-
-@jit
-def _nearby(expected: float, cv2: float, ways: float) -> float:
-    """Arrivals within a time around one's own, ``expected`` of them on average, a stream dealt out ``ways``.
-
-    Bursts bring more (:func:`_company`, before and after), regular arrivals fewer: in a short time none.
-    """
-    if cv2 < 1.0:
-        return expected * expected / (expected + 1.0 - cv2) if expected > 0.0 else 0.0
-    return float(expected + 2.0 * _company(0.5 * expected * ways, cv2) / ways)
-
-
-@jit
-def _prompt_queue(
-    load: float, drain: float, budgets: float, cv2: float, regular: float, ranks: float, even: float, company: float
-) -> tuple[float, float, float]:
-    """(mean wait, chance to wait, variability) of a prompt for room in the token budget.
-
-    Pollaczek and Khinchine with batches: ``[load (regular + cv2) / 2 + company] / (1 - load)`` services, fewer where
-    requests go to the emptier of several ranks (Sakasegawa's exponent). Work up to a budget runs at once in the next
-    step, so only what exceeds it waits: a random walk over steps, by Siegmund's correction exp(-2 0.583 drift /
-    deviation), or over whole prompts where those are larger than a budget. A prompt is of
-    ``budgets``; infinite where nothing decodes: prompts then take turns.
-    """
-    among = 1.0 - even + even * max(load, 1e-9) ** (math.sqrt(2.0 * (ranks + 1.0)) - 2.0) / ranks
-    spread = regular + 2.0 * company + cv2
-    jump = min(max(budgets * spread, 1e-9), 1e9)  # work that comes together, in budgets
-    exceeds = math.exp(-(1.0 - load) * min(1.165 / math.sqrt(max(load * jump, 1e-12)), 1.0 / jump))
-    wait = (load * (regular + cv2) / 2.0 * among + company) / (1.0 - load) * drain * exceeds
-    clump = (regular + 2.0 * company + 1.0) / 2.0
-    chance = 1.0 - (1.0 - load * among) / clump if clump >= 1.0 else load * clump * among
-    return wait, chance * exceeds, spread
-
-
-@jit
 def _latency_quantile(
-    q: float, weight: Floats, own: Floats, osl: Floats, t: float, shift: float, p_queue: float, queue: float,
-    p_slot: float, slot: float,
-) -> float:  # fmt: skip
-    """Quantile of own time plus two waits: P(wait > y) = p exp(-y p / mean) each, own time by request class.
+    q: float, weight: Floats, own: Floats, osl: Floats, t: float, shift: float, p_wait: float, wait: float
+) -> float:
+    """Quantile of own time plus waiting: P(wait > y) = p_wait exp(-y p_wait / wait), own time by request class.
 
     ``t`` adds the decode time of the class (0 for TTFT).
     """
@@ -462,9 +352,8 @@ def _latency_quantile(
     for j in range(weight.shape[0]):
         low = min(low, own[j] + t * max(osl[j] - 1.0, 0.0))
         high = max(high, own[j] + t * max(osl[j] - 1.0, 0.0))
-    one = queue / p_queue if p_queue > 1e-12 else 0.0
-    other = slot / p_slot if p_slot > 1e-12 else 0.0
-    high += 6.0 * (one + other)
+    tail = wait / p_wait if p_wait > 1e-12 else 0.0
+    high += tail * 12.0
     for _ in range(26):
         middle = 0.5 * (low + high)
         above = 0.0
@@ -472,11 +361,8 @@ def _latency_quantile(
             y = middle - own[j] - t * max(osl[j] - 1.0, 0.0)
             if y < 0.0:
                 above += weight[j]
-                continue
-            tail = p_queue * math.exp(-y / one) if y < 12.0 * one else 0.0
-            if y < 12.0 * other:
-                tail += (1.0 - tail) * p_slot * math.exp(-y / other)
-            above += weight[j] * tail
+            elif tail > 0.0:
+                above += weight[j] * p_wait * math.exp(-y / tail)
         if above > 1.0 - q:
             low = middle
         else:
@@ -488,59 +374,31 @@ def _latency_quantile(
 
 @jit
 def _fill_tpot(
-    out: Floats, want: NDArray[np.bool_], weight: Floats, osl: Floats, t: float, t_decode: float, t_mixed: float,
-    u: float, per_sequence: float, swing: float, room: float, per_step: float, variance: float, apart: bool,
-    longest: float, stall: float, prompt_s: float, clumped_rate: float, behind: float, spread: float, wait2: float,
+    out: Floats, weight: Floats, osl: Floats, t: float, t_decode: float, t_mixed: float, u: float,
+    per_sequence: float, swing: float, room: float, arrival_cv2: float, per_step: float, variance: float, apart: bool,
 ) -> None:  # fmt: skip
     """Percentiles of TPOT over requests and of ITL over gaps.
 
-    By class of answer length, n steps: the mean is the calm step plus what the prompts ``behind`` one's own cost, over
-    n. Around it, prompts that come meanwhile cost ``prompt_s`` each and delay, so that more come: their variance per
-    second over (1 - stall)^2, that of the wait one had (``wait2``: who waited long has many behind), the batch one met,
-    which stays correlated over a request's life (0.736 of the variance remains after averaging a process with
-    exponential correlation over one correlation time). A shifted Gamma distribution with the skewness of the stalls;
-    no step is longer than ``longest``. With speculation a step yields ``per_step`` tokens of ``variance``: n tokens
-    take a number of steps whose variance is n variance / per_step^3. Tokens of one step arrive together, so that a
-    share 1 - 1/per_step of the gaps are 0 and the others are steps.
+    A request's mean over its steps varies with how many of them carried prefill (binomial, or Poisson where prompts run
+    apart; widened by burstiness) and with the batch it met, which stays correlated over a request's life (0.736 of the
+    variance remains after averaging a process with exponential correlation over one correlation time). Normal, kept
+    within the possible steps. With speculation a step yields ``per_step`` tokens of ``variance``: n tokens take a
+    number of steps whose variance is n variance / per_step^3. Tokens of one step arrive together, so that a share
+    1 - 1/per_step of the gaps are 0 and the others are steps.
     """
-    n = weight.shape[0]
-    gaps = 0.0
-    for j in range(n):
-        gaps += weight[j] * max(osl[j] - 1.0, 0.0) / per_step
-    gaps = max(gaps, 1.0)
-    excess = min(behind * prompt_s / (1.0 - stall), max(t - t_decode, 0.0) * gaps)  # seconds lost to those behind
-    calm = t - excess / gaps
-    again = 1.0 / (1.0 - stall) ** 2
-    mean = np.empty(n)
-    root = np.empty(n)
-    shift = np.empty(n)
+    inverse = 0.0
+    tokens_inverse = 0.0
+    for j in range(weight.shape[0]):
+        inverse += weight[j] / max((osl[j] - 1.0) / per_step, 1.0)
+        tokens_inverse += weight[j] / max(osl[j] - 1.0, 1.0)
+    scatter = u if apart else u * (1.0 - u)
+    stalls = (t_mixed - t_decode) ** 2 * scatter * inverse * max(arrival_cv2, 1.0)
+    luck2 = t * t * variance / per_step**3 * tokens_inverse
     for q in range(4):
-        if not (want[TPOT, q + 1] or want[ITL, q + 1]):
-            continue
-        batch = per_sequence * (min(_Z[q] * swing * 0.858, room) / _Z[q] if q > 0 else swing * 0.858)
-        low = np.inf
-        high = -np.inf
-        for j in range(n):
-            steps = max((osl[j] - 1.0) / per_step, 1.0)
-            at = calm + excess / steps
-            lost2 = prompt_s**2 * (again * clumped_rate * calm * steps + behind * spread) + again * stall**2 * wait2
-            lost2 /= steps * steps
-            if not apart:
-                at = min(at, max(longest, t))
-                lost2 = min(lost2, max((longest - at) * (at - t_decode), 0.0))
-            all2 = max(lost2 + batch * batch + t * t * variance / (per_step * per_step * steps), 1e-16 * t * t)
-            skew = max(2.0 * lost2 * lost2 / (max(at - t_decode, 1e-12 * t) * all2**1.5), 0.02)
-            mean[j] = 2.0 * math.sqrt(all2) / skew
-            root[j] = skew / 6.0
-            shift[j] = at - mean[j]
-            own = shift[j] + mean[j] * max(1.0 - root[j] ** 2 + _Z[q] * root[j], 0.0) ** 3
-            low = min(low, own)
-            high = max(high, own)
-        if high - low > 1e-4 * high:
-            high = _between(QUANTILES[q], low, high, weight, shift, mean, root)
-        if not apart:
-            high = min(high, max(longest, t) + per_sequence * min(_Z[q] * swing * 0.858, room))
-        out[LATENCY + 5 * TPOT + q + 1] = high / per_step
+        batch = per_sequence * min(_Z[q] * swing * 0.858, room) / per_step
+        stall = _Z[q] * math.sqrt(stalls) / per_step
+        spread = math.sqrt(batch**2 + stall**2 + _Z[q] ** 2 * luck2)
+        out[LATENCY + 5 * TPOT + q + 1] = min(t / per_step + spread, max(t_mixed, t) + batch)
         among = QUANTILES[q]  # the quantile among gaps between steps
         z = _Z[q]
         if per_step > 1.0:
@@ -551,43 +409,6 @@ def _fill_tpot(
             z = _normal_quantile(among)
         base = t_mixed if among > 1.0 - u else t_decode
         out[LATENCY + 5 * ITL + q + 1] = base + per_sequence * min(z * swing, room)
-
-
-@jit
-def _between(q: float, low: float, high: float, weight: Floats, shift: Floats, mean: Floats, root: Floats) -> float:
-    """Quantile of a mixture of shifted Gamma variables, from below and above by regula falsi (Illinois)."""
-    below_low = -q
-    below_high = 1.0 - q
-    side = 0
-    for _ in range(20):
-        middle = (low * below_high - high * below_low) / (below_high - below_low)
-        value = -q
-        for j in range(weight.shape[0]):
-            value += weight[j] * _below(middle - shift[j], mean[j], root[j])
-        if value < 0.0:
-            low = middle
-            below_low = value
-            if side < 0:
-                below_high *= 0.5
-            side = -1
-        else:
-            high = middle
-            below_high = value
-            if side > 0:
-                below_low *= 0.5
-            side = 1
-        if abs(value) < 1e-5 or high - low <= 1e-4 * high:
-            return middle
-    return high
-
-
-@jit
-def _below(y: float, mean: float, root: float) -> float:
-    """P(X <= y) of a Gamma variable, by Wilson and Hilferty; ``root`` is its standard deviation over three means."""
-    if y <= 0.0:
-        return 0.0
-    z = ((y / mean) ** (1.0 / 3.0) - (1.0 - root * root)) / root
-    return 0.5 * math.erfc(-z / math.sqrt(2.0))
 
 
 @jit
