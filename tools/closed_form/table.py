@@ -97,13 +97,6 @@ def share_within(found: Sequence[Comparison], name: str, limit: float) -> float:
     return float(np.mean([abs(c.ratios[name] - 1.0) <= limit for c in found]))
 
 
-def put(text: str, name: str, lines: str) -> str:
-    """``text`` with the table between the markers of ``name`` replaced."""
-    start, end = f"<!-- table: {name} -->\n", "<!-- /table -->"
-    before, rest = text.split(start, 1)
-    return before + start + "\n" + lines + "\n\n" + end + rest.split(end, 1)[1]
-
-
 def _table(
     found: Sequence[Comparison], regimes: Sequence[Regime], names: dict[str, str], limits: Sequence[float]
 ) -> str:
