@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import signal
 import subprocess
 import sys
+from functools import partial
 from itertools import pairwise
 
 import duckdb
@@ -250,7 +252,9 @@ def test_ctrl_c_shows_what_there_is_and_saves_it(trace, tmp_path):
     policy.write_text(f"import os, signal\n{POLICY}{keys}")
     own = ("--policy-file", str(policy), "--route", "the-second", "-o", str(file), "-f", "json")
     args = [sys.executable, "-m", "drivetrain", *FLEET, "--replicas", "2", "-t", str(trace), *own]
-    done = subprocess.run(args, capture_output=True, timeout=120, check=False)
+    # whoever runs the tests in the background may have told children to ignore the keys
+    listening = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    done = subprocess.run(args, capture_output=True, timeout=120, check=False, preexec_fn=listening)
     assert done.returncode == 130, done.stderr
     answer = json.loads(done.stdout)
     assert answer["meta"]["partial"] is True
