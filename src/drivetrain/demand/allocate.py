@@ -32,7 +32,7 @@ Demand = Callable[[Floats], Floats]
 NONE = -1  # binding: demand, no limit
 HIGHEST_USD = 1e12
 _ALL = 1.0 - 1e-6
-_FIRST, _SECOND = 1e-2, 1e-4  # how near the price is expected once, and twice, demand was drawn as a power law
+_FINEST = 1e-14  # relative: prices cannot be told apart much below it
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def clear(
     >>> found.price_usd_per_unit_year.round(3).tolist(), found.active.round(3).tolist()
     ([3000.0], [[100.0], [0.0]])
     """
-    from drivetrain.demand.merit import crossing, offered
+    from drivetrain.demand.merit import offered
 
     shape = np.broadcast_shapes(offers.units.shape, offers.usd_per_unit_year.shape, offers.w_per_unit.shape)
     units, usd, watts = (np.ascontiguousarray(np.broadcast_to(array, shape), dtype=float)
@@ -122,22 +122,13 @@ def clear(
         offered(price, units, usd, watts, power, total, worth, np.empty((0, 0)) if active is None else active)
         return total, worth
 
-    def guessed(low: Floats, high: Floats, most: Floats, least: Floats, near: float) -> Floats:
-        price = np.empty(shape[1])
-        crossing(low, high, most, least, units, usd, watts, power, near, price)
-        return price
-
     start = np.median(np.where(usd > 0, usd, 1.0), axis=0) if guess is None else guess
-    low, high, most, least = _bracket(np.maximum(start, 1e-9), demand, supply)
-    for near in (_FIRST, _SECOND, tolerance / 3.0):
-        if near < tolerance / 3.0 or not np.any(high > low * (1.0 + tolerance)):
-            continue
-        price = guessed(low, high, most, least, near / 3.0)
-        for factor in (1.0 - near, 1.0 + near):
-            trial = np.clip(price * factor, low, high)
-            low, high, most, least = _tried(trial, low, high, most, least, demand, supply)
-    while np.any(high > low * (1.0 + tolerance)):
-        low, high, most, least = _tried(np.sqrt(low * high), low, high, most, least, demand, supply)
+    low, high, most = _bracket(np.maximum(start, 1e-9), demand, supply)
+    while np.any(high > low * (1.0 + max(tolerance, _FINEST))):
+        middle = np.sqrt(low * high)
+        asked = demand(middle)
+        short = asked > supply(middle)[0]
+        low, high, most = np.where(short, middle, low), np.where(short, high, middle), np.where(short, asked, most)
     return _settled(low, high, most, supply, shape, power, watts)
 
 
@@ -210,11 +201,10 @@ def quarter(
 
 
 Supply = Callable[..., tuple[Floats, Floats]]
-Bracket = tuple[Floats, Floats, Floats, Floats]
 
 
-def _bracket(guess: Floats, demand: Demand, supply: Supply) -> Bracket:
-    """Prices with too much asked for, and with too much offered, and what is asked for at either."""
+def _bracket(guess: Floats, demand: Demand, supply: Supply) -> tuple[Floats, Floats, Floats]:
+    """Prices with too much asked for and with too much offered, and what is asked for at the first."""
     low, high, factor = guess / 1.2, guess * 1.2, 1.5
     floor, ceiling = guess * 1e-12, np.maximum(guess * 1e6, HIGHEST_USD)
     most = demand(low)
@@ -229,7 +219,7 @@ def _bracket(guess: Floats, demand: Demand, supply: Supply) -> Bracket:
         offered = supply(high)[0]
         cheap = least > offered
         if not cheap.any():
-            return low, high, most, least
+            return low, high, most
         if np.any(high[cheap] >= ceiling[cheap]):
             raise InfeasibleError(
                 f"supply is {(least - offered).max():.3g} units short of a demand that does not fall at any price below"
@@ -238,16 +228,6 @@ def _bracket(guess: Floats, demand: Demand, supply: Supply) -> Bracket:
         low, most = np.where(cheap, high, low), np.where(cheap, least, most)
         high = np.where(cheap, high * factor, high)
         least, factor = demand(high), factor * 1.5
-
-
-def _tried(
-    price: Floats, low: Floats, high: Floats, most: Floats, least: Floats, demand: Demand, supply: Supply
-) -> Bracket:
-    """The bracket with one of its ends moved to ``price``."""
-    asked = demand(price)
-    short = asked > supply(price)[0]
-    return (np.where(short, price, low), np.where(short, high, price), np.where(short, asked, most),
-            np.where(short, least, asked))  # fmt: skip
 
 
 def _settled(

@@ -36,7 +36,9 @@ class Fleet:
 
     def by_vintage(self, n_vintages: int) -> Floats:
         """Accelerators of each vintage: (vintages, draws)."""
-        found: Floats = (np.arange(n_vintages)[:, None] == self.vintage).astype(float) @ self.count
+        found: Floats = np.zeros((n_vintages, self.count.shape[1]))
+        for kind, count in zip(self.vintage.tolist(), self.count, strict=True):
+            found[kind] += count
         return found
 
 

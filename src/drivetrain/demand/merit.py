@@ -1,4 +1,4 @@
-"""Compiled inner loops of the merit order: what is offered at a price when power is short, and where curves cross.
+"""Compiled inner loop of the merit order: what is offered at a price when power is limited.
 
 Offers that earn something at the price run, those that earn most per watt first, until the power is used up. The greedy
 order is exact: it is the continuous knapsack. All arrays are (draws,) or (steps, draws); draws are independent.
@@ -80,34 +80,3 @@ def offered(
     taken = np.zeros(steps, dtype=np.bool_)
     for i in range(n):
         total[i], worth[i] = _offered(price[i], i, units, usd, watts, power, taken, active, active.shape[0] > 0)
-
-
-@jit
-def crossing(
-    low: Floats,
-    high: Floats,
-    demand_low: Floats,
-    demand_high: Floats,
-    units: Floats,
-    usd: Floats,
-    watts: Floats,
-    power: Floats,
-    tolerance: float,
-    price: Floats,
-) -> None:
-    """Where the offers meet a demand drawn as a power law through its values at ``low`` and ``high``."""
-    steps, n = units.shape
-    taken, nothing = np.zeros(steps, dtype=np.bool_), np.empty((0, 0))
-    for i in range(n):
-        a, b = np.log(low[i]), np.log(high[i])
-        start, end = np.log(max(demand_low[i], 1e-200)), np.log(max(demand_high[i], 1e-200))
-        slope = (end - start) / (b - a) if b > a else 0.0
-        first = a
-        while b - a > tolerance:
-            middle = 0.5 * (a + b)
-            given, _ = _offered(np.exp(middle), i, units, usd, watts, power, taken, nothing, False)
-            if np.exp(start + slope * (middle - first)) > given:
-                a = middle
-            else:
-                b = middle
-        price[i] = np.exp(0.5 * (a + b))

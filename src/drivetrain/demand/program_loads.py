@@ -16,6 +16,7 @@ import numpy as np
 
 from drivetrain.demand.chain import SECONDS_PER_YEAR
 from drivetrain.demand.demand_curve import Blocks
+from drivetrain.demand.limits import REGIONS
 from drivetrain.demand.program_terms import Load
 from drivetrain.demand.vintage import Floats
 from drivetrain.errors import BadInputError
@@ -32,8 +33,12 @@ def serving(
     markup: float = 1.0,
     contracted_frac: float = 0.0,
     draw: int = 0,
+    places: Sequence[str] = REGIONS,
 ) -> Load:
-    """The load of a class: a curve and a ``need_s`` for each quarter; ``regions`` (shares) None: batch, anywhere."""
+    """The load of a class: a curve and a ``need_s`` for each quarter; ``regions`` (shares) None: batch, anywhere.
+
+    ``places`` are the regions of the program, in order; those without a share have no users.
+    """
     if len(curves) != len(need_s):
         raise BadInputError(f"load {name}: {len(curves)} demand curves for {len(need_s)} quarters. Give one for each.")
     if min(peak_to_mean, markup) < 1.0 or not 0.0 < utilisation_frac <= 1.0:
@@ -42,10 +47,10 @@ def serving(
         )
     tokens = np.stack([one.tokens_per_year[:, draw] for one in curves], axis=1)
     price = np.stack([one.price_usd_per_token[:, draw] for one in curves], axis=1)
-    shares = np.array(list(regions.values())) / sum(regions.values()) if regions else np.ones(1)
+    shares = _shares(name, regions, places) if regions is not None else np.ones(1)
     units = shares[:, None, None] * (tokens * need_s / SECONDS_PER_YEAR)
     worth = np.broadcast_to(price * SECONDS_PER_YEAR / (markup * need_s), units.shape).copy()
-    peak = peak_to_mean / utilisation_frac if regions else 0.0
+    peak = peak_to_mean / utilisation_frac if regions is not None else 0.0
     return Load(name, units, worth, peak, 1.0 / utilisation_frac, regions is None, contracted_frac)
 
 
@@ -72,3 +77,12 @@ def training(
     worth = np.broadcast_to(np.sqrt(edges[:-1] * edges[1:])[None, :, None], blocks.shape).copy()
     busy = 1.0 / utilisation_frac
     return Load("training", blocks, worth, busy, busy, True, contracted_frac)
+
+
+def _shares(name: str, regions: Mapping[str, float], places: Sequence[str]) -> Floats:
+    unknown = [place for place in regions if place not in places]
+    if unknown or sum(regions.values()) <= 0:
+        told = f"region {unknown[0]} is not one of {', '.join(places)}" if unknown else "no region has users"
+        raise BadInputError(f"load {name}: {told}. Mend its shares.")
+    found = np.array([regions.get(place, 0.0) for place in places])
+    return np.asarray(found / found.sum(), dtype=np.float64)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from drivetrain.demand import allocate, fleet, limits, vintage
-from drivetrain.demand.merit import crossing, offered
+from drivetrain.demand.merit import offered
 from drivetrain.errors import BadInputError, InfeasibleError
 
 PLENTY = np.array([1e12])
@@ -129,31 +129,6 @@ def test_the_compiled_loop_is_the_greedy_knapsack():
         assert active[:, i] == pytest.approx(expected)
         assert total[i] == pytest.approx(expected.sum())
         assert worth[i] == pytest.approx(last)
-
-
-def test_a_crossing_is_where_a_power_law_meets_the_offers():
-    units, usd, watts = (np.array(a)[:, None] * np.ones(3) for a in ([100.0, 100.0], [1e3, 5e3], [1.0, 1.0]))
-    low, high, price = np.full(3, 500.0), np.full(3, 5e4), np.empty(3)
-    scale = np.array([3e5, 7e5, 2e6])  # 3e3 between the steps, on the second step, above both
-    crossing(low, high, scale / low, scale / high, units, usd, watts, np.full(3, 1e9), 1e-9, price)
-    assert price == pytest.approx([3e3, 5e3, 1e4], rel=1e-8)
-
-
-@pytest.mark.parametrize("tolerance", [1e-3, 1e-6, 1e-10])
-def test_few_looks_at_demand_are_needed_where_it_is_smooth(tolerance):
-    looks = []
-
-    def demand(price):
-        looks.append(price)
-        return 1e6 * np.exp(-price / 2e4) / (1.0 + price / 1e4)
-
-    market = offers([1e5, 2e5, 4e5], [1e3, 4e3, 9e3])
-    found = allocate.clear(market, PLENTY, demand, guess=np.array([8e3]), tolerance=tolerance)
-    price = found.price_usd_per_unit_year
-    assert price == pytest.approx([9e3], rel=3 * tolerance) or found.units == pytest.approx(
-        demand(price), rel=3 * tolerance
-    )
-    assert len(looks) <= 16
 
 
 def test_a_quarter_buys_what_its_mix_and_limits_say():

@@ -13,7 +13,9 @@ NEED_S = np.array([1e-3, 5e-4])
 
 
 def test_a_block_is_worth_its_tokens_and_takes_their_units():
-    one = loads.serving("chat", [CURVE, CURVE], NEED_S, {"a": 3.0, "b": 1.0}, peak_to_mean=1.8, utilisation_frac=0.6)
+    one = loads.serving(
+        "chat", [CURVE, CURVE], NEED_S, {"b": 1.0, "a": 3.0}, peak_to_mean=1.8, utilisation_frac=0.6, places="ab"
+    )
     assert one.units.shape == (2, 2, 2)
     assert one.units.sum(axis=(0, 1)) == pytest.approx(5e15 * NEED_S / SECONDS_PER_YEAR)
     assert one.units[0] == pytest.approx(3.0 * one.units[1])
@@ -53,3 +55,9 @@ def test_every_quarter_needs_its_curve():
         loads.serving("chat", [CURVE], NEED_S, None, peak_to_mean=1.8, utilisation_frac=0.6)
     with pytest.raises(BadInputError, match="elasticity"):
         loads.training(np.ones(2), 2e4, 0.0, utilisation_frac=0.8)
+
+
+@pytest.mark.parametrize(("regions", "says"), [({"atlantis": 1.0}, "region atlantis is not one of"), ({}, "no region")])
+def test_users_live_in_regions_of_the_program(regions, says):
+    with pytest.raises(BadInputError, match=says):
+        loads.serving("chat", [CURVE], NEED_S[:1], regions, peak_to_mean=1.8, utilisation_frac=0.6)

@@ -36,6 +36,10 @@ def test_the_fleet_is_the_plans(plan, answer):
     assert fleet["output_tokens_per_s"] == pytest.approx(plan["offered_output_tokens_per_s"]["mean"])
     assert answer["energy"]["power_w"]["total"] == pytest.approx(best["power_w"], rel=1e-6)
     assert answer["energy"]["joules_per_output_token"] == pytest.approx(best["joules_per_output_token"], rel=1e-6)
+    request = answer["energy"]["joules_per_request"]
+    assert sum(answer["energy"]["joules_per_request_by_tokens"].values()) == pytest.approx(request["total"])
+    assert sum(joules for name, joules in request.items() if name != "total") == pytest.approx(request["total"])
+    assert request["total"] * 5.0 == pytest.approx(best["power_w"], rel=1e-6)
     assert fleet["utilisation_frac"] == pytest.approx(5.0 / best["max_rate_per_s"], rel=1e-3)
 
 
@@ -281,6 +285,15 @@ def test_tokens_per_megawatt_takes_the_fleet_of_least_provisioned_power():
     best = lean["best"]
     assert best["output_tokens_per_joule"] == pytest.approx(1 / best["joules_per_output_token"])
     assert lean["ranking_confidence"]["metric"] == "provisioned_power_w"
+
+
+@pytest.mark.slow
+def test_pools_too_are_ranked_by_provisioned_power():
+    found = plan_serve(**QUESTION | {"rate": 20}, accelerators=("h100-sxm", "h200-sxm"), levers="off",
+                       disaggregate="on", objective="tokens-per-megawatt")  # fmt: skip
+    powers = [row["provisioned_power_w"] for row in found["by_accelerator"]]
+    assert powers == sorted(powers)
+    assert found["best"]["output_tokens_per_s_per_megawatt"] > 0
 
 
 def test_tokens_per_joule_is_another_name_of_energy():
