@@ -22,7 +22,7 @@ from drivetrain.scenario_file import read_question
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 PAGES = ROOT / "docs" / "examples"
-FILES = {path.relative_to(EXAMPLES).as_posix(): path for path in sorted(EXAMPLES.rglob("*.toml"))}
+FILES = {path.relative_to(EXAMPLES).as_posix(): path for path in sorted(EXAMPLES.rglob("*/*.toml"))}
 ASKS_TOO_MUCH = "room-200kw/asked.toml"
 CONTEST = ("training-contest/frontier-starved.toml", "training-contest/simple-well-built.toml")
 PLANS = [name for name in FILES if name not in (ASKS_TOO_MUCH, *CONTEST)]

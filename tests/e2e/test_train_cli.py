@@ -95,7 +95,7 @@ def test_the_comparison_of_networks_reaches_sixteen_thousand(capsys, monkeypatch
     code, out, _ = run(capsys, monkeypatch, *PLAN[:-2], "--compare-fabrics", "--sizes", "8,256,16384", "-f", "json")
     found = json.loads(out)["fabrics"]
     assert code == 0
-    assert {row["fabric"] for row in found["rows"]} == {"nvlink4", "ib-ndr", "roce-400g", "efa-v2", "tcp-100g"}
+    assert {row["fabric"] for row in found["rows"]} == {"nvlink4", "ib-ndr", "roce-400g", "roce-400g:ecmp", "efa-v2", "tcp-100g"}
     assert {row["n_accelerators"] for row in found["rows"]} == {8, 256, 16384}
     told = {row["fabric"]: row for row in found["by_fabric"]}
     assert told["tcp-100g"]["link_first_from"] == 16384

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from drivetrain.cli import train_options as o
-from drivetrain.cli.files import NoPlotOption, ScenarioOption
+from drivetrain.cli.drawing import save_figure
+from drivetrain.cli.files import NoPlotOption, PlotOption, ScenarioOption, plot_target
 from drivetrain.cli.options import Format
 from drivetrain.cli.progress import stages
 from drivetrain.cli.serve import FormatOption
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def plan_train_command(
@@ -50,6 +55,7 @@ def plan_train_command(
     checkpoint_every: o.CheckpointEvery = None,
     store: o.Store = None,
     scenario_file: ScenarioOption = "",
+    plot: PlotOption = "",
     no_plot: NoPlotOption = False,
     output: FormatOption = Format.table,
 ) -> None:
@@ -65,6 +71,7 @@ def plan_train_command(
     [dim]drivetrain plan train -m llama-3.1-70b --tokens 15T --power "10 MW"[/dim]
     """
     given = _given(locals())
+    target = plot_target(plot)
     scenario = _scenario(scenario_file, given)
     from drivetrain.verbs.plan_train import plan
 
@@ -78,6 +85,7 @@ def plan_train_command(
         print_plan(answer, pictures=not no_plot)
     else:
         _emit(answer, _rows(answer, answer["by_accelerator"] + answer["unpriced"]), output)
+    _draw(answer, target)
     if not answer["feasible"]:
         raise typer.Exit(1)
 
@@ -110,6 +118,7 @@ def predict_train_command(
     checkpoint_every: o.CheckpointEvery = None,
     store: o.Store = None,
     scenario_file: ScenarioOption = "",
+    plot: PlotOption = "",
     no_plot: NoPlotOption = False,
     output: FormatOption = Format.table,
 ) -> None:
@@ -124,6 +133,7 @@ def predict_train_command(
     [dim]drivetrain predict train -m llama-3.1-405b -a h100-sxm -n 8192 --fabric nvlink,ib-ndr,roce-400g,efa[/dim]
     """
     given = _given(locals())
+    target = plot_target(plot)
     scenario = _scenario(scenario_file, given)
     from drivetrain.verbs.predict_train import predict
 
@@ -138,11 +148,21 @@ def predict_train_command(
     else:
         row = {name: value for name, value in answer.items() if name not in _NOT_A_ROW}
         _emit(answer, _rows(answer, [row]), output)
+    _draw(answer, target)
+
+
+def _draw(answer: dict[str, Any], target: Path | None) -> None:
+    def figure() -> Figure:
+        from drivetrain.report.figures.train import training_figure
+
+        return training_figure(answer)
+
+    save_figure(target, figure)
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
     """Choices that the person made, by field or option name."""
-    beside = ("compare_fabrics", "scenario_file", "no_plot", "output")
+    beside = ("compare_fabrics", "scenario_file", "plot", "no_plot", "output")
     return {name: value for name, value in options.items() if name not in beside and value is not None}
 
 
@@ -168,4 +188,15 @@ def _emit(answer: dict[str, Any], rows: list[dict[str, Any]], output: Format) ->
     typer.echo(as_json(answer) if output is Format.json else as_csv(rows), nl=output is Format.json)
 
 
-_NOT_A_ROW = ("assumptions", "sources", "scenario", "meta", "layouts", "notes", "fabrics", "price", "goodput")
+_NOT_A_ROW = (
+    "assumptions",
+    "sources",
+    "scenario",
+    "meta",
+    "layouts",
+    "layout_front",
+    "notes",
+    "fabrics",
+    "price",
+    "goodput",
+)

@@ -17,7 +17,7 @@ from drivetrain.demand import demand_curve, limits, program_loads
 from drivetrain.demand.classes import ClassValues, State
 from drivetrain.demand.demand_curve import Blocks
 from drivetrain.demand.outlook import Quarter
-from drivetrain.demand.program import Load, Solution, problem, solve
+from drivetrain.demand.program import Load, Problem, Solution, problem, solve
 from drivetrain.demand.world import START_YEAR, Floats, World
 
 _Record = TypeVar("_Record", ClassValues, State)
@@ -30,12 +30,17 @@ def planned(world: World, quarters: Sequence[Quarter], draw: int = 0, *, contrac
     ``contracted_frac`` of every load must be served, whatever it is worth; where
     the limits do not allow that an :class:`~drivetrain.errors.InfeasibleError` says which, when and by how much.
     """
-    asked = [*_serving(world, quarters, draw), _training(world, draw), _other(world, draw)]
-    loads = [replace(one, contracted_frac=contracted_frac) for one in asked]
+    return solve(asked(world, quarters, draw, contracted_frac=contracted_frac))
+
+
+def asked(world: World, quarters: Sequence[Quarter], draw: int = 0, *, contracted_frac: float = 0.0) -> Problem:
+    """The program itself."""
+    loads = [*_serving(world, quarters, draw), _training(world, draw), _other(world, draw)]
+    loads = [replace(one, contracted_frac=contracted_frac) for one in loads]
     budget = np.stack([one.budget_usd_per_year for one in quarters])
     allowed = replace(world.limits, budget_usd_per_year=budget)
     rate = float(_at(world.at["finance.rate"], draw)[0])
-    return solve(problem(world.vintages, world.fleet, allowed, loads, rate, draw))
+    return problem(world.vintages, world.fleet, allowed, loads, rate, draw)
 
 
 def _serving(world: World, quarters: Sequence[Quarter], draw: int) -> list[Load]:

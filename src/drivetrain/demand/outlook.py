@@ -28,6 +28,7 @@ from drivetrain.demand.classes import State
 from drivetrain.demand.fleet import Fleet
 from drivetrain.demand.vintage import Vintage
 from drivetrain.demand.world import MONTHS_PER_YEAR, QUARTER, START_YEAR, Floats, World
+from drivetrain.units import JOULES_PER_KWH
 
 _TOLERANCE = 1e-5  # of the rent
 _CAPITAL_MOST = 4.0
@@ -54,7 +55,8 @@ class Asked:
 class Quarter:
     """One quarter. Rates are per year, counts of accelerators (vintages, draws), the fleet that of the quarter's end.
 
-    ``peak_flops`` is the dense bf16 rate of the accelerators at work, by purpose; ``capital_usd`` and ``rent_usd`` are
+    ``peak_flops`` is the dense bf16 rate of the accelerators at work, by purpose; ``energy_j`` what they draw in the
+    quarter, site included, as ``cost.load_frac`` of ``power_w``; ``capital_usd`` and ``rent_usd`` are
     the ledgers of :mod:`drivetrain.demand.chain`; ``states`` those in which demand was when it cleared.
     """
 
@@ -68,6 +70,7 @@ class Quarter:
     idle: Floats
     peak_flops: Mapping[str, Floats]
     power_w: Floats
+    energy_j: Floats
     hbm_bytes: Floats
     hbm_bought_bytes: Floats
     capital_usd: Mapping[str, Floats]
@@ -170,12 +173,14 @@ def _record(
 
     rent = cleared.cleared.price_usd_per_unit_year
     flops_per_unit = (world.peak_flops * working).sum(axis=0) / np.maximum(summed("units", working), 1e-300)
+    paid = chain.rent(hardware, before + cleared.bought, working, cleared.cleared.units, rent,
+                      rate=world.at["finance.rate"], dt_years=QUARTER)  # fmt: skip
+    energy_j = paid["electricity"] / world.at["cost.usd_per_kwh"] * JOULES_PER_KWH
     return Quarter(
         year, rent, asked, efficiency, states, cleared.bought, stock, cleared.idle,
         {"inference": asked.serving * flops_per_unit, "training": asked.training * flops_per_unit},
-        summed("watts", working), summed("hbm_bytes", stock), summed("hbm_bytes", cleared.bought),
+        summed("watts", working), energy_j, summed("hbm_bytes", stock), summed("hbm_bytes", cleared.bought),
         chain.capital(hardware, cleared.bought),
-        chain.rent(hardware, before + cleared.bought, working, cleared.cleared.units, rent,
-                   rate=world.at["finance.rate"], dt_years=QUARTER),
+        paid,
         budget, cleared.binding.index, cleared.binding.shadow_usd,
     )  # fmt: skip

@@ -47,7 +47,7 @@ class Grows:
 def answer(world: World, with_gains: Sequence[Year], *, seen: Callable[[int], None] | None = None) -> list[Grows]:
     """Every measure, limited and not; ``with_gains`` are the years of ``run(world)``. Runs three more worlds."""
     without = years_of(run(world, frozen=True, seen=seen))
-    plenty = replace(world, limits=_plenty(world.limits))
+    plenty = replace(world, limits=unlimited(world.limits))
     free = [years_of(run(plenty, frozen=frozen, seen=seen)) for frozen in (False, True)]
     found = []
     for limited, (gains, none) in ((True, (with_gains, without)), (False, (free[0], free[1]))):
@@ -72,17 +72,8 @@ def mean_elasticity(world: World, quarter: Quarter) -> Floats:
     return np.asarray((elasticities(world, quarter) * weights).sum(axis=0))
 
 
-def _measured(years: Sequence[Year]) -> Mapping[str, Floats]:
-    """Sums over the years of what flows, the last of what stands."""
-    return {
-        "compute": np.sum([one.total_flop for one in years], axis=0),
-        "dollars": np.sum([one.spend_usd for one in years], axis=0),
-        "hbm": np.sum([one.hbm_bought_bytes for one in years], axis=0),
-        "power": years[-1].power_w,
-    }
-
-
-def _plenty(limits: Limits) -> Limits:
+def unlimited(limits: Limits) -> Limits:
+    """Limits so far out that none binds."""
     return replace(
         limits,
         packaging_wafers_per_year=limits.packaging_wafers_per_year * _PLENTY,
@@ -91,3 +82,13 @@ def _plenty(limits: Limits) -> Limits:
         power_w=limits.power_w * _PLENTY,
         power_region_w={name: watts * _PLENTY for name, watts in limits.power_region_w.items()},
     )
+
+
+def _measured(years: Sequence[Year]) -> Mapping[str, Floats]:
+    """Sums over the years of what flows, the last of what stands."""
+    return {
+        "compute": np.sum([one.total_flop for one in years], axis=0),
+        "dollars": np.sum([one.spend_usd for one in years], axis=0),
+        "hbm": np.sum([one.hbm_bought_bytes for one in years], axis=0),
+        "power": years[-1].power_w,
+    }

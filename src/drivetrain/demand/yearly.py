@@ -32,6 +32,7 @@ class Year:
     bought: Floats
     idle_frac: Floats
     power_w: Floats
+    energy_j: Floats
     hbm_bytes: Floats
     hbm_bought_bytes: Floats
     capital_usd: Mapping[str, Floats]
@@ -103,7 +104,8 @@ def _year(year: int, rows: Sequence[Quarter]) -> Year:
         last.fleet,
         np.asarray(np.sum([one.bought for one in rows], axis=0)),
         np.asarray(np.sum([one.idle.sum(axis=0) for one in rows], axis=0) / np.maximum(there, 1e-300)),
-        last.power_w, last.hbm_bytes, np.asarray(np.sum([one.hbm_bought_bytes for one in rows], axis=0)),
+        last.power_w, np.asarray(np.sum([one.energy_j for one in rows], axis=0)),
+        last.hbm_bytes, np.asarray(np.sum([one.hbm_bought_bytes for one in rows], axis=0)),
         ledger("capital_usd"), ledger("rent_usd"),
         mean([one.rent_usd_per_unit_year for one in rows]) / HOURS_PER_YEAR, last.efficiency,
         {name: float((index == k).mean()) for k, name in enumerate(LIMITS)},

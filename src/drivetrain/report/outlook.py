@@ -14,6 +14,7 @@ from drivetrain.report.bars import legend, stacked
 from drivetrain.report.serve import consoles
 from drivetrain.report.spans import Row, log_ranges
 from drivetrain.units import number
+from drivetrain.verbs.outlook_scenarios import BASE
 from drivetrain.verbs.train_solve import show_usd
 
 _WIDTH, _BAR = 80, 30
@@ -23,6 +24,7 @@ _LEGEND = (
     "for capital, power, upkeep; $/h: rent of what serves as an H100; inf.: serves",
 )
 UNIT_SCALE = {"hbm": (1e9, "GB"), "power": (1.0, "W-year"), "packaging": (1.0, "wafer"), "budget": (1.0, "USD")}
+_COMPARED = ("tokens", "compute_flop", "power_w", "capex_usd", "price_usd_per_million_tokens", "rent_usd_per_h100_hour")
 MEASURE = {"compute": "compute", "dollars": "rent paid", "hbm": "HBM bought", "power": "power"}
 
 
@@ -55,7 +57,7 @@ def print_scenarios(answer: Mapping[str, Any], *, file: str = "") -> None:
     out.print()
     out.print(Text(answer["verdict"], style="bold green"))
     out.print()
-    out.print(Text(f"{answer['year']} by switch: median, and in brackets times the base draw by draw", style="bold"))
+    out.print(Text(f"{answer['year']} by switch: medians, times the base draw by draw", style="bold"))
     out.print(_scenario_table(answer["scenarios"]))
     out.print(Text("odds that software efficiency grows (shrinks) each, under the limits of supply", "bold"))
     out.print(_odds_table(answer["scenarios"]))
@@ -208,29 +210,25 @@ def _said(err: Console, answer: Mapping[str, Any]) -> None:
 
 
 def _scenario_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("", "tok/month", "FLOP a year", "GW", "capex", "$/Mtok", "inf."):
+    """The base in its units, every switch as a multiple of it."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in ("", "tok/month", "FLOP", "GW", "capex", "$/Mtok", "$/h", "inf."):
         table.add_column(column, justify="left" if not column else "right", no_wrap=True)
-    for row in rows:
-        last, ratio = row["last_year"], row["against_base"]
-        base = row is rows[0]
-
-        def cell(key: str, text: str, ratio: Mapping[str, Any] = ratio, base: bool = base) -> str:
-            return text if base else f"{text} ({number(ratio[key]['p50'], 2)}x)"
-
-        table.add_row(
-            row["switch"], cell("tokens", _e(last["tokens"]["p50"] / 12)),
-            cell("compute_flop", _e(last["compute_flop"]["p50"])),
-            cell("power_w", f"{last['power_w']['p50'] / 1e9:.0f}"), cell("capex_usd", _usd(last["capex_usd"]["p50"])),
-            cell("price_usd_per_million_tokens", number(last["price_usd_per_million_tokens"]["p50"], 2)),
-            f"{last['inference_frac']['p50']:.0%}",
-        )  # fmt: skip
+    base = {key: span["p50"] for key, span in rows[0]["last_year"].items()}
+    table.add_row(
+        BASE, _e(base["tokens"] / 12), _e(base["compute_flop"]), f"{base['power_w'] / 1e9:.0f}",
+        _usd(base["capex_usd"]), number(base["price_usd_per_million_tokens"], 2),
+        number(base["rent_usd_per_h100_hour"], 3), f"{base['inference_frac']:.0%}",
+    )  # fmt: skip
+    for row in rows[1:]:
+        ratios = (f"x{number(row['against_base'][key]['p50'], 2)}" for key in _COMPARED)
+        table.add_row(row["switch"], *ratios, f"{row['last_year']['inference_frac']['p50']:.0%}")
     return table
 
 
 def _odds_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("", "compute", "dollars", "HBM", "power", "compute, no limits"):
+    for column in ("", "compute", "rent paid", "HBM", "power", "no limits"):
         table.add_column(column, justify="left" if not column else "right", no_wrap=True)
     for row in rows:
         asked = row["question"]

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from drivetrain.report.bars import legend, stacked
+from drivetrain.report.canvas import Mark, Scatter, scatter
 from drivetrain.report.ranges import with_range
 from drivetrain.report.serve import consoles
 from drivetrain.report.train_command import command, next_line
@@ -23,6 +24,7 @@ from drivetrain.verbs.train_words import LINK, RESOURCE, SHARE
 _BAR = 50
 _MOST_ROWS = 8
 _MOST_REASONS = 3
+_FEWEST = 3  # points that make a plot worth its lines
 _STYLE = {"useful": "green", "kernels": "blue", "recompute": "cyan", "communication": "red", "bubble": "yellow",
           "overhead": "magenta"}  # fmt: skip
 _TIER = {"calibrated": "calibrated on measured runs", "roofline": "by analogy with measured parts"}
@@ -99,6 +101,9 @@ def _body(out: Console, f: Mapping[str, Any], *, pictures: bool) -> None:
     if len(f["layouts"]) > 1:
         out.print()
         out.print(_layouts(f["layouts"]))
+    if pictures and out.is_terminal and len(f["layout_front"]) >= _FEWEST:
+        for drawn in front_lines(f, min(out.width, 80)):
+            out.print(drawn)
 
 
 def _numbers(f: Mapping[str, Any]) -> list[str]:
@@ -170,6 +175,19 @@ def _memory(out: Console, f: Mapping[str, Any], *, pictures: bool) -> list[Text]
     ]
     told = legend({name: show(value, "bytes") for name, value in parts.items()}, out.width - 12, free=free)
     return [*lines, *(Text.assemble(" " * 10, line) for line in told)]
+
+
+def front_lines(f: Mapping[str, Any], width: int, height: int = 8) -> list[Text]:
+    """Layouts that none beats in both speed and memory, the one chosen as a star."""
+    rows = f["layout_front"]
+    points = [(row["memory_bytes"] / 1e9, row["tokens_per_s_per_accel"]) for row in rows]
+    chosen = (f["memory_bytes"]["total"] / 1e9, f["tokens_per_s_per_accel"])
+    plot = Scatter([Mark(x, y, "o") for x, y in points] + [Mark(*chosen, "★")], lines=[points], zero_y=False,
+                   styles={"★": "bold yellow"})  # fmt: skip
+    title = Text("layout front: tokens/s each against GB of memory that it takes, ★ the best", style="bold")
+    lean = rows[0]
+    told = f"leanest: {lean['layout']}, recompute {lean['recompute']}, {_percent(lean['slower_frac'])} slower"
+    return [Text(), title, *scatter(plot, width, height), Text(told)]
 
 
 def _layouts(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -27,9 +27,10 @@ def fabric_lines(found: Mapping[str, Any], *, pictures: bool = True) -> Iterator
         yield Text(
             "* one scale-up domain for all: larger than the part's own, so a bound and not for sale.", style="dim"
         )
-    yield Text(
-        "Congestion and oversubscription are not modelled: a network shared or badly routed is slower.", style="dim"
-    )
+    if any(":ecmp" in row["fabric"] for row in found["rows"]):
+        yield Text("roce as ib where it is tuned; :ecmp with flows that collide, all-reduce up to 1.4 times slower.",
+                   style="dim")  # fmt: skip
+    yield Text("Other jobs on the network and oversubscription are not modelled.", style="dim")
 
 
 def sentence(row: Mapping[str, Any]) -> str:

@@ -22,8 +22,9 @@ from drivetrain.training.layout import Layouts
 from drivetrain.training.links import Links, links
 
 Floats = NDArray[np.float64]
-# Parts whose host hangs on a link of hundreds of GB/s, which recipes use to keep activations in host memory.
-COHERENT_HOSTS = ("gb", "gh", "rubin")
+# Parts whose recipes keep activations in host memory: hosts on a link of hundreds of GB/s, and TPUs, whose public
+# recipes offload layers' inputs and projections ("remat_policy: custom").
+COHERENT_HOSTS = ("gb", "gh", "rubin", "tpu")
 OFFLOADED = 0.4  # of the activations: NVIDIA's recipes offload 30-40 of 80 layers (from memory)
 _WIDE = (ROUTER, HEAD)  # kept in 16 bit whatever the precision
 

@@ -53,9 +53,13 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """``best`` layouts, fastest first; how many candidates were valid and how many of them fit."""
+    """``best`` layouts, fastest first; how many candidates were valid and how many of them fit.
+
+    ``front``: those that no other beats in both time and memory, least memory first.
+    """
 
     best: tuple[Found, ...]
+    front: tuple[Found, ...]
     n_valid: int
     n_fitting: int
 
@@ -95,8 +99,11 @@ def search(
         )
     seconds = np.where(good, step_times(cases).total, np.inf)
     order = np.argsort(seconds, kind="stable")[: min(most, int(good.sum()))]
-    best = tuple(Found(layouts.layout(int(i)), float(seconds[i]), float(used[i])) for i in order)
-    return Searched(best, layouts.n, int(good.sum()))
+    best, front = (
+        tuple(Found(layouts.layout(int(i)), float(seconds[i]), float(used[i])) for i in chosen)
+        for chosen in (order, _front(seconds, used, good))
+    )
+    return Searched(best, front, layouts.n, int(good.sum()))
 
 
 def candidates(
@@ -148,6 +155,21 @@ def lightest_recompute(
     options = [replace(layout, recompute=word) for word in RECOMPUTE]
     _, good = _fitting(lay_out(model, job, cluster, side_by_side(options), rates))
     return next((option for option, ok in zip(options, good, strict=True) if ok), options[-1])
+
+
+def _front(seconds: Floats, used: Floats, good: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Cases that fit and that none beats in seconds and bytes, by rising bytes and falling seconds.
+
+    >>> fit = np.array([True, True, True, False])
+    >>> _front(np.array([3.0, 2.0, 5.0, 1.0]), np.array([1.0, 2.0, 2.0, 3.0]), fit).tolist()
+    [0, 1]
+    """
+    order = np.lexsort((seconds, used))
+    order = order[good[order]]
+    least = np.minimum.accumulate(seconds[order])
+    before = np.concatenate(([np.inf], least[:-1]))
+    found: NDArray[np.int64] = order[seconds[order] < before]
+    return found
 
 
 def _fitting(cases: Cases) -> tuple[Floats, NDArray[np.bool_]]:

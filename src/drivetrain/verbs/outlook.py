@@ -29,7 +29,7 @@ from drivetrain.verbs.plan_serve import CATALOGUE_DATE
 Floats = NDArray[np.float64]
 Seen = Callable[[int, int], None]
 WORLDS = 4  # runs of the sequence behind an answer
-NOTE = "A model with stated assumptions, not a forecast to trade on: not investment advice."
+NOTE = "A model with stated assumptions, not a forecast: not investment advice."
 
 
 def outlook(question: OutlookQuestion | str | Path | None = None, *, seen: Seen | None = None) -> dict[str, Any]:

@@ -30,12 +30,14 @@ from drivetrain.demand.tokens import ETA_MOST
 from drivetrain.errors import BadInputError, DrivetrainError, FileError, UnknownNameError
 from drivetrain.registry import suggest
 from drivetrain.scenario_file import read_table
+from drivetrain.units import show
 
 FIRST_YEAR, LAST_YEAR = 2026, 2046
 _PLAIN = ("start_year", "end_year", "draws", "seed", "title", "switches", "contracted_frac")
 _KEYS = ("verb", *_PLAIN, "set")
 _ENDS = ("low", "mid", "high")
 _MOST_DRAWS = 1_000_000
+_COUNTED = ("1", "tok", "USD")  # kinds of which a bare number cannot be misread
 _MOST_GROWTH, _MOST_ELASTICITY = 100.0, 5.0
 
 
@@ -125,19 +127,23 @@ def set_quantity(name: str, value: object) -> Spread:
     known = known_quantities()
     if name not in known:
         close = suggest(name, known, 3)
-        hint = f"Did you mean {' or '.join(repr(one) for one in close)}?" if close else ""
-        raise BadInputError(f"there is no quantity '{name}'. {hint} `drivetrain outlook --quantities` lists them.")
+        hint = f"Did you mean {' or '.join(repr(one) for one in close)}? " if close else ""
+        raise BadInputError(f"there is no quantity '{name}'. {hint}`drivetrain outlook --quantities` lists them.")
     old = known[name]
     raw = dict(value) if isinstance(value, Mapping) else dict.fromkeys(_ENDS, value)
     if set(raw) != set(_ENDS):
-        raise BadInputError(f"{name} needs a number, or {{ low = …, mid = …, high = … }}.")
+        lacks = ", ".join(end for end in _ENDS if end not in raw) or "nothing"
+        raise BadInputError(f"{name} lacks {lacks}. Write a number, or {{ low = …, mid = …, high = … }}.")
+    if old.dimension not in _COUNTED and any(isinstance(one, (int, float)) for one in raw.values()):
+        raise BadInputError(f"{name} has no unit. Write it as text with one in {old.dimension}, e.g. {_example(old)}.")
     table = Table(raw, name)
     low, mid, high = (_number(table, key, old.dimension, name) for key in _ENDS)
     if not 0 < low <= mid <= high:
         raise BadInputError(f"{name} is {low:g}, {mid:g}, {high:g}. Write positive numbers in rising order.")
     least, most = _range(name)
     if low < least or high > most:
-        raise BadInputError(f"{name} is {low:g} to {high:g}. Write numbers from {least:g} to {most:g}.")
+        within = f"from {least:g} to {most:g}" if math.isfinite(most) else f"of {least:g} or more"
+        raise BadInputError(f"{name} is {low:g} to {high:g}. Write numbers {within}.")
     return replace(old, low=low, mid=mid, high=high)
 
 
@@ -165,6 +171,16 @@ def _number(table: Table, key: str, dimension: str, name: str) -> float:
         return table.quantity(key, dimension)
     except DrivetrainError as error:
         raise BadInputError(f"{name}: {str(error.args[0]).removeprefix(f'{name}: ')}") from None
+
+
+def _example(one: Spread) -> str:
+    """The middle of a quantity as it may be written.
+
+    >>> _example(known_quantities()["power.added"])
+    '"18 GW"'
+    """
+    plain = one.dimension in ("USD/h", "USD/kWh")
+    return f'"{one.mid:g} {one.dimension}"' if plain else f'"{show(one.mid, one.dimension)}"'
 
 
 def _range(name: str) -> tuple[float, float]:

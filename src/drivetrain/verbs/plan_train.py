@@ -12,7 +12,7 @@ from drivetrain.training_scenario import TrainScenario, train_scenario
 from drivetrain.units import SECONDS_PER_DAY, number, show
 from drivetrain.verbs.assumption import Assumption
 from drivetrain.verbs.predict_train import finished
-from drivetrain.verbs.train_describe import assumptions, described, layout_rows, sources
+from drivetrain.verbs.train_describe import assumptions, described, front_rows, layout_rows, sources
 from drivetrain.verbs.train_fabrics import FABRICS, Tell, compared, sizes_of
 from drivetrain.verbs.train_resolve import Asked, resolve
 from drivetrain.verbs.train_run import Run
@@ -70,7 +70,7 @@ def plan(
     fields = described(asked, best)
     answer: dict[str, Any] = {"feasible": True, "verdict": _verdict(asked, best, fields), **fields}
     answer["limited_by"] = _limited_by(asked, best, fixed)
-    answer["layouts"] = layout_rows(best)
+    answer["layouts"], answer["layout_front"] = layout_rows(best), front_rows(best)
     rows = [_row(asked, run) for run in ranked]
     answer["by_accelerator"] = [row for row in rows if row["usd"] is not None]
     answer["unpriced"] = [row for row in rows if row["usd"] is None]
@@ -164,8 +164,8 @@ def _infeasible(asked: Asked, reasons: Mapping[str, str]) -> dict[str, Any]:
     part = asked.parts[0] if asked.parts else None
     return {
         "feasible": False, "verdict": f"Not possible: {told}{more}", **dict.fromkeys(_CONTRACT),
-        "layouts": [], "by_accelerator": [], "unpriced": [], "not_possible": dict(reasons), "n_layouts": 0,
-        "assumptions": assumptions(asked, None, part, ()) if part else [], "sources": [],
+        "layouts": [], "layout_front": [], "by_accelerator": [], "unpriced": [], "not_possible": dict(reasons),
+        "n_layouts": 0, "assumptions": assumptions(asked, None, part, ()) if part else [], "sources": [],
     }  # fmt: skip
 
 

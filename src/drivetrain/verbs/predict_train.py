@@ -14,7 +14,7 @@ from drivetrain.training_scenario import TrainScenario, train_scenario
 from drivetrain.units import number, show
 from drivetrain.verbs.assumption import Assumption
 from drivetrain.verbs.plan_serve import CATALOGUE_DATE
-from drivetrain.verbs.train_describe import assumptions, described, layout_rows, sources
+from drivetrain.verbs.train_describe import assumptions, described, front_rows, layout_rows, sources
 from drivetrain.verbs.train_fabrics import Tell, compared, sizes_of
 from drivetrain.verbs.train_resolve import Asked, active_params, resolve
 from drivetrain.verbs.train_run import Run, run_of
@@ -53,7 +53,7 @@ def predict(scenario: TrainScenario, tell: Tell = lambda _a, _b, _c: None) -> di
         extra = (Assumption("tokens of the whole run", float(f"{tokens:.4g}"), source),)
     run = run_of(asked, asked.parts[0], asked.model, tokens, n)
     answer = described(asked, run)
-    answer["layouts"] = layout_rows(run)
+    answer["layouts"], answer["layout_front"] = layout_rows(run), front_rows(run)
     answer["n_layouts"] = run.searched.n_valid if run.searched else 1
     answer["verdict"] = sentence(answer)
     if len(scenario.fabric) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +13,7 @@ from drivetrain.econ.tokens import carbon_g
 from drivetrain.training.batch import SOURCE
 from drivetrain.training.marginal import first_limit, gains
 from drivetrain.training.predict import exposed_share
+from drivetrain.training.search import Found
 from drivetrain.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from drivetrain.verbs.assumption import Assumption
 from drivetrain.verbs.kept import titles
@@ -24,6 +25,7 @@ LINKS = ("tp", "ep", "cp", "pp", "dp")
 OVERHEAD = ("host", "optimizer", "jitter", "step")
 WATERFALL = ("useful", "kernels", "recompute", "communication", "bubble", "overhead")
 _TRILLION = 1e12
+_TOO_SLOW = 2.0  # times the best layout's step: nobody saves memory at that price
 
 
 def described(asked: Asked, run: Run) -> dict[str, Any]:
@@ -95,7 +97,16 @@ def memory_of(run: Run) -> dict[str, float]:
 
 def layout_rows(run: Run) -> list[dict[str, Any]]:
     """The fastest layouts that fit, best first."""
-    found = run.searched.best if run.searched else ()
+    return _found_rows(run, run.searched.best if run.searched else ())
+
+
+def front_rows(run: Run) -> list[dict[str, Any]]:
+    """Layouts that no other beats in both time and memory, least memory first; none of half the speed or less."""
+    found = run.searched.front if run.searched else ()
+    return _found_rows(run, [f for f in found if f.step_s < _TOO_SLOW * run.step.step_s])
+
+
+def _found_rows(run: Run, found: Sequence[Found]) -> list[dict[str, Any]]:
     tokens = run.job.global_batch * run.needs.seq
     return [
         {

@@ -17,7 +17,7 @@ from drivetrain.verbs.train_describe import waterfall
 from drivetrain.verbs.train_resolve import Asked, Part, with_network
 from drivetrain.verbs.train_run import Run, run_of
 
-FABRICS = ("nvlink", "ib-ndr", "roce-400g", "efa", "ethernet")
+FABRICS = ("nvlink", "ib-ndr", "roce-400g", "roce-400g:ecmp", "efa", "ethernet")
 SIZES = tuple(2**k for k in range(3, 15))
 LINK_LIMITS = ("network", "scale_up_links")
 WAITS = 0.1  # a share of the time that is worth naming

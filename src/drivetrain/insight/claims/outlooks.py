@@ -6,7 +6,7 @@ input. Runs are kept for the life of the process: claims share them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -32,6 +32,8 @@ QUANTITIES = {
     "arrival_zeta": "world.arrival_zeta",
 }
 ADOPTION = "adoption_speed"  # multiplies the imitation of every class
+KEPT = "kept_per_year"  # of the tasks of every class, those that stay with data centres a year later
+_LEAST = 1e-9
 _CHOSEN = "choice: imitation of every class over that of the catalogue"
 
 
@@ -44,13 +46,18 @@ class Outlook:
     years: Sequence[Year]
 
 
-def outlook_inputs(**more: Input) -> Mapping[str, Input]:
-    """The quantities that every claim on the outlook has as inputs, and ``more`` of its own."""
+def outlook_inputs(ranged: Collection[str] = (*QUANTITIES, ADOPTION), **more: Input) -> Mapping[str, Input]:
+    """The quantities that every claim on the outlook has as inputs, and ``more`` of its own.
+
+    Those in ``ranged`` are moved to their ends for the range: two runs each, shared where claims move the same.
+    """
     from drivetrain.demand.world import quantities
 
     known = quantities()
     found = {name: _of(known[key]) for name, key in QUANTITIES.items()}
-    return {**found, ADOPTION: Input(1.0, "1", _CHOSEN, 0.6, 1.6), **more}
+    found[ADOPTION] = Input(1.0, "1", _CHOSEN, 0.6, 1.6)
+    kept = {name: one if name in ranged else replace(one, low=None, high=None) for name, one in found.items()}
+    return {**kept, **more}
 
 
 def ran(v: Values, switches: tuple[str, ...] = (), *, frozen: bool = False) -> Outlook:
@@ -102,7 +109,8 @@ def _of(one: Spread) -> Input:
 
 
 def _key(v: Values) -> tuple[tuple[str, float], ...]:
-    return tuple((name, float(v[name])) for name in (*QUANTITIES, ADOPTION))
+    asked = tuple((name, float(v[name])) for name in (*QUANTITIES, ADOPTION))
+    return (*asked, (KEPT, float(v.get(KEPT, 1.0))))
 
 
 @lru_cache(maxsize=64)
@@ -133,5 +141,12 @@ def _world(key: tuple[tuple[str, float], ...], switches: tuple[str, ...]) -> Wor
     known = quantities()
     fixed = {QUANTITIES[name]: asked[name] for name in QUANTITIES}
     fixed |= {f"{one.name}.imitation": asked[ADOPTION] * known[f"{one.name}.imitation"].mid for one in classes.known()}
-    changed = {name: replace(known[name], low=value, mid=value, high=value) for name, value in fixed.items()}
-    return world(drawn(switched(quantities(changed), switches), DRAWS, SEED), float(END_YEAR))
+    growth = [f"{one.name}.tasks_growth" for one in classes.known()]
+    known |= {name: _times(known[name], asked[KEPT]) for name in growth}
+    fixed = {name: max(value, _LEAST) for name, value in fixed.items()}  # draws are lognormal
+    known |= {name: replace(known[name], low=value, mid=value, high=value) for name, value in fixed.items()}
+    return world(drawn(switched(known, switches), DRAWS, SEED), float(END_YEAR))
+
+
+def _times(one: Spread, factor: float) -> Spread:
+    return replace(one, low=one.low * factor, mid=one.mid * factor, high=one.high * factor)

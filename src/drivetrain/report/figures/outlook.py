@@ -22,7 +22,7 @@ def outlook_figure(answer: Mapping[str, Any]) -> Figure:
     with styled():
         figure = sheet(14.5, 8.8, answer["verdict"], answer)
         figure.text(0.985, 0.015, answer["note"], ha="right", fontsize=7, color=FAINT)
-        grid = figure.add_gridspec(2, 3, left=0.06, right=0.985, top=0.85, bottom=0.12, hspace=0.48, wspace=0.26)
+        grid = figure.add_gridspec(2, 3, left=0.06, right=0.985, top=0.84, bottom=0.12, hspace=0.48, wspace=0.26)
         rows = answer["years"]
         tokens = [{name: value / 12 for name, value in row["tokens"].items()} for row in rows]
         _panel(figure.add_subplot(grid[0, 0]), rows, {"tokens": (tokens, BLUE)}, "tokens a month", "Tokens")

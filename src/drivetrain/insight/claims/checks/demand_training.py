@@ -65,9 +65,8 @@ def _bill_evidence(c: Computed, v: Values) -> str:
     return (
         f"From its parts: {v['active_params'] / 1e9:.0f}e9 active parameters, {v['tokens'] / 1e12:.1f}e12 tokens at an "
         f"MFU of {v['mfu']:.1%} are {hours / 1e6:.2f} million H800-hours, at ${v['usd_per_gpu_hour']:.2f} "
-        f"${c.value / 1e6:.2f} million. It leaves out research and failed runs: about "
-        f"{v['total_over_final']:.1f} times as much at other laboratories, ${v['total_over_final'] * c.value / 1e6:.0f} "
-        "million, and the cluster itself."
+        f"${c.value / 1e6:.2f} million. It leaves out research and failed runs, at other laboratories "
+        f"{v['total_over_final']:.1f} times as much in all, and the cluster itself."
     )
 
 
@@ -85,7 +84,7 @@ def _episode_inputs() -> Mapping[str, Input]:
     return {**{name: item for name, item in _bill_inputs().items() if name in
                ("active_params", "tokens", "mfu", "usd_per_gpu_hour", "total_over_final")},
             "days_per_year": choice(365.0, "days", "the cluster is there all year"),
-            "episode": choice(0.5, "share", "a cluster busy for less than half of the time works in episodes")}  # fmt: skip
+            "episode": choice(0.5, "share", "busy for less than half of the time: works in episodes")}  # fmt: skip
 
 
 def busy_frac(v: Values) -> float:
@@ -104,7 +103,7 @@ def _episode_evidence(c: Computed, v: Values) -> str:
     return (
         f"DeepSeek-V3's final run took its cluster {days:.0f} days. With {v['total_over_final']:.1f} times the compute "
         f"for the whole development the cluster is busy {c.value:.0%} of a year ({c.low:.0%} to {c.high:.0%}): the "
-        "run is an episode, training and research at a laboratory may not be."
+        "run is an episode; whether training is one depends on what a laboratory does between runs."
     )
 
 
@@ -123,7 +122,7 @@ def _run_cost_inputs() -> Mapping[str, Input]:
         "mfu_low": of_economic("training_mfu_frac", "share"),
         "mfu_high": choice(0.5, "share", "the best published dense runs"),
         "small_cluster": choice(1024, "accelerators", "a small cluster"),
-        "large_cluster": choice(16384, "accelerators", "Llama 3.1 405B's"),
+        "large_cluster": choice(4096, "accelerators", "a large one for a model of 70 billion"),
         "dear": choice(1.3, "1", "price of accelerators, servers and network over the catalogue's"),
         "cheap": choice(0.7, "1", "the same, cheap"),
         "usd_per_kwh_low": choice(0.04, "USD/kWh", "hydropower", 0.03, 0.05),
@@ -191,7 +190,7 @@ register(Check(
 
 def _frontier_inputs() -> Mapping[str, Input]:
     return {
-        "flop_before": choice(3.8e25, "FLOP", "Llama 3.1 405B, July 2024, by its report"),
+        "flop_before": stated(3.8e25, "FLOP", "llama-3-report"),
         "active_params": of_economic("deepseek_v3_active_params"),
         "tokens": of_economic("deepseek_v3_tokens"),
         "months": choice(5.0, "months", "from July to December 2024", 4.0, 6.0),
@@ -219,8 +218,8 @@ def _frontier_evidence(c: Computed, v: Values) -> str:
     return (
         f"DeepSeek-V3 took {fell:.1f} times less training compute than Llama 3.1 405B {v['months']:.0f} months before "
         f"(MMLU-Pro {v['quality_after']:.1f} against {v['quality_before']:.1f}), where halving every "
-        f"{v['halving_months']:.0f} months gives {fell / c.value:.1f} times: {c.value:.1f} times the trend. One pair of "
-        "models, a mixture of experts against a dense one, is not a rate."
+        f"{v['halving_months']:.0f} months gives {fell / c.value:.1f} times: {c.value:.1f} times the trend. One "
+        "pair of models, a mixture of experts against a dense one, is not a rate."
     )
 
 
@@ -236,6 +235,7 @@ register(Check(
 
 def _plateau_inputs() -> Mapping[str, Input]:
     return outlook_inputs(
+        ranged=("training_growth",),
         plateau_growth=choice(1.0, "1", "training asks for no more compute from year to year"),
         slower=choice(0.9, "1", "a tenth less compute"),
     )
@@ -264,7 +264,7 @@ def _plateau_evidence(c: Computed, v: Values) -> str:
     return (
         f"With {v['training_growth']:.1f} times a year at the start training's compute grows "
         f"{median(training_flop(v)):.1f} times from 2026 to 2030, with {v['plateau_growth']:.1f} times "
-        f"{with_it:.1f} times: {c.value:.2f} of it. It does not stop, for rents fall and training answers to price."
+        f"{with_it:.1f} times: {c.value:.2f} of it."
     )
 
 

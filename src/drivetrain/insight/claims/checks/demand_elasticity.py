@@ -1,0 +1,293 @@
+"""Essay 004, the question itself: does use outgrow efficiency, and can one story say so.
+
+B22, B23, B38, B44, B45 and B47. Not investment advice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from drivetrain.insight.claims.check import Check, Computed, Input, Values, Verdict, register
+from drivetrain.insight.claims.inputs import choice
+from drivetrain.insight.claims.outlooks import (
+    Floats,
+    Outlook,
+    answered,
+    median,
+    outlook_inputs,
+    ran,
+    ratio,
+    span,
+)
+
+_FAST, _SLOW = 2.0, 0.5
+
+
+def elasticity(outlook: Outlook) -> Floats:
+    """Long-run price elasticity of tokens in the last quarter, classes weighted by compute, by draw."""
+    from drivetrain.demand.question import mean_elasticity
+
+    return mean_elasticity(outlook.world, outlook.quarters[-1])
+
+
+# B22: a question of elasticity
+
+
+def _question_inputs() -> Mapping[str, Input]:
+    return outlook_inputs(
+        ranged=("arrival_zeta", "shrink_per_year"),
+        one=choice(1.0, "1", "the elasticity at which efficiency leaves compute as it is"),
+    )
+
+
+def mean_elasticity(v: Values) -> float:
+    """The middle draw of the elasticity of all tokens in 2030."""
+    return median(elasticity(ran(v)))
+
+
+def _agrees(v: Values) -> bool:
+    """Whether compute, with supply for whatever is paid, grows with efficiency just where elasticity is above 1."""
+    return (mean_elasticity(v) > v["one"]) == (answered(v)["compute", False].p50 > 1.0)
+
+
+def _question_verdict(c: Computed, v: Values) -> Verdict:
+    if not _agrees(v):
+        return "too loose"
+    same = {answered(v)[name, False].p50 > 1.0 for name in ("compute", "dollars", "hbm", "power")}
+    return "holds" if len(same) == 1 and not c.low < v["one"] < c.high else "holds under conditions"
+
+
+def _question_evidence(c: Computed, v: Values) -> str:
+    low, high = span(elasticity(ran(v)))
+    free, held = answered(v)["compute", False], answered(v)["compute", True]
+    return (
+        f"Elasticity, an output of eight classes, is {c.value:.2f} in 2030 ({low:.2f} to {high:.2f} over draws); C ~ "
+        f"e^(1 - eps). Gains of software change compute to 2030 {free.p50:.2f} times where supply follows "
+        f"({free.p10:.2f} to {free.p90:.2f}) and {held.p50:.2f} times under the limits of supply, where rents move "
+        "instead of machines."
+    )
+
+
+register(Check(
+    id="B22", quantity="price elasticity of tokens in 2030, all classes, long run", unit="1",
+    inputs=_question_inputs, compute=mean_elasticity, judge=_question_verdict, evidence=_question_evidence,
+    command="drivetrain claims B22", moved={"arrival_zeta": 0.5},
+))  # fmt: skip
+
+
+# B23: the speed of adoption
+
+
+def _speed_inputs() -> Mapping[str, Input]:
+    return outlook_inputs(ranged=("arrival_zeta",),
+        fast=choice(_FAST, "1", "imitation twice as fast"), slow=choice(_SLOW, "1", "half as fast"),
+        matters=choice(1.25, "1", "a quarter more"),
+    )  # fmt: skip
+
+
+def speed_ratio(v: Values) -> float:
+    """Compute that serves from 2026 to 2030, fast adoption over slow, the middle draw."""
+    return median(_served({**v, "adoption_speed": v["fast"]}) / _served({**v, "adoption_speed": v["slow"]}))
+
+
+def _served(v: Values) -> Floats:
+    return np.sum([one.compute_flop["inference"] for one in ran(v).years], axis=0)
+
+
+def _spent(v: Values) -> Floats:
+    return np.sum([one.spend_usd for one in ran(v).years], axis=0)
+
+
+def _speed_verdict(c: Computed, v: Values) -> Verdict:
+    if c.low >= v["matters"]:
+        return "holds"
+    return "holds under conditions" if c.high >= v["matters"] else "too loose"
+
+
+def _speed_evidence(c: Computed, v: Values) -> str:
+    fast, slow = {**v, "adoption_speed": v["fast"]}, {**v, "adoption_speed": v["slow"]}
+    money = median(_spent(fast) / _spent(slow))
+    return (
+        f"Adoption at {v['fast']:.1f} instead of {v['slow']:.1f} times the speed changes the compute that serves to "
+        f"2030 {c.value:.2f} times and what is spent on all compute {money:.2f} times. Under limits of supply the "
+        "fleet is little different and the rent is."
+    )
+
+
+register(Check(
+    id="B23", quantity="compute that serves to 2030, adoption twice over half as fast", unit="1",
+    inputs=_speed_inputs, compute=speed_ratio, judge=_speed_verdict, evidence=_speed_evidence,
+    command="drivetrain claims B23 --set fast=2", moved={"fast": 4.0, "slow": 0.001, "training_growth": 1.0},
+))  # fmt: skip
+
+
+# B38: more of everything
+
+
+def _everything_inputs() -> Mapping[str, Input]:
+    return outlook_inputs(
+        ranged=("adoption_speed",),
+        much=choice(2.7, "1", "training asks for this many times as much a year at the start: the catalogue's high"),
+        little=choice(1.2, "1", "the catalogue's low"),
+        as_much=choice(1.0, "1", "serving is what it was"),
+    )
+
+
+def serving_beside_training(v: Values) -> float:
+    """Compute that serves to 2030 with much frontier training over that with little, the middle draw."""
+    return median(_served({**v, "training_growth": v["much"]}) / _served({**v, "training_growth": v["little"]}))
+
+
+def _everything_verdict(c: Computed, v: Values) -> Verdict:
+    if c.high < v["as_much"]:
+        return "holds"
+    return "holds under conditions" if c.value < v["as_much"] else "wrong"
+
+
+def _everything_evidence(c: Computed, v: Values) -> str:
+    much, little = ({**v, "training_growth": v[name]} for name in ("much", "little"))
+    rent = median(ran(much).years[-1].rent_usd_per_hour / ran(little).years[-1].rent_usd_per_hour)
+    power = median(ran(much).years[-1].power_w / ran(little).years[-1].power_w)
+    return (
+        f"With training that asks for {v['much']:.1f} instead of {v['little']:.1f} times as much a year, serving gets "
+        f"{c.value:.2f} of the compute to 2030, an hour rents for {rent:.1f} times as much and the fleet draws "
+        f"{power:.2f} times the power: under limits of supply one displaces the other."
+    )
+
+
+register(Check(
+    id="B38", quantity="compute that serves to 2030 with much frontier training over that with little", unit="1",
+    inputs=_everything_inputs, compute=serving_beside_training, judge=_everything_verdict,
+    evidence=_everything_evidence, command="drivetrain claims B38 --set much=2.7", moved={"much": 1.0},
+))  # fmt: skip
+
+
+# B44: cheaper units, more units
+
+
+def _sign_inputs() -> Mapping[str, Input]:
+    return outlook_inputs(
+        ranged=("arrival_zeta", "shrink_per_year"),
+        same=choice(1.0, "1", "as many tokens"),
+        sure=choice(0.9, "share", "nearly all draws"),
+    )
+
+
+def _more_tokens(v: Values) -> Floats:
+    gains, none = (np.sum([one.tokens.sum(axis=0) for one in ran(v, frozen=frozen).years], axis=0)
+                   for frozen in (False, True))  # fmt: skip
+    return np.asarray(gains / none)
+
+
+def tokens_gained(v: Values) -> float:
+    """Tokens to 2030 with gains of software over those without, the middle draw."""
+    return median(_more_tokens(v))
+
+
+def _sign_verdict(c: Computed, v: Values) -> Verdict:
+    more = float((_more_tokens(v) > v["same"]).mean())
+    if more >= v["sure"] and c.low > v["same"]:
+        return "holds"
+    return "holds under conditions" if c.value > v["same"] else "wrong"
+
+
+def _sign_evidence(c: Computed, v: Values) -> str:
+    outlook = ran(v)
+    cheaper = median(outlook.years[-1].price_usd_per_token / ran(v, frozen=True).years[-1].price_usd_per_token)
+    return (
+        f"With gains of software a token costs {cheaper:.2f} of what it does without in 2030, and {c.value:.1f} times "
+        f"the tokens are served to then; more in {float((_more_tokens(v) > v['same']).mean()):.0%} of draws."
+    )
+
+
+register(Check(
+    id="B44", quantity="tokens served to 2030 with gains of software over those without", unit="1",
+    inputs=_sign_inputs, compute=tokens_gained, judge=_sign_verdict, evidence=_sign_evidence,
+    command="drivetrain claims B44", moved={"shrink_per_year": 0.3},
+))  # fmt: skip
+
+
+# B45: open
+
+
+def _open_inputs() -> Mapping[str, Input]:
+    return outlook_inputs(
+        ranged=("arrival_zeta", "shrink_per_year"),
+        sure=choice(0.95, "probability", "a question is settled above this, or below one less this"),
+    )
+
+
+def probability_grows(v: Values) -> float:
+    """Share of draws in which gains of software raise the compute used to 2030, under the limits of supply."""
+    return answered(v)["compute", True].probability
+
+
+def _open(value: float, v: Values) -> bool:
+    return 1.0 - v["sure"] < value < v["sure"]
+
+
+def _open_verdict(c: Computed, v: Values) -> Verdict:
+    if _open(c.value, v):
+        return "holds"
+    return "holds under conditions" if _open(c.low, v) or _open(c.high, v) else "wrong"
+
+
+def _open_evidence(_c: Computed, v: Values) -> str:
+    rows = answered(v)
+    told = ", ".join(f"{name} {rows[name, True].probability:.0%} ({rows[name, False].probability:.0%})"
+                     for name in ("compute", "dollars", "hbm", "power"))  # fmt: skip
+    more = float((ratio(ran(v), "total_flop") > 1.0).mean())
+    return (
+        f"Draws in which gains of software raise what is used to 2030, under limits of supply (without them): {told}. "
+        f"Another question is whether compute grows at all: it does from 2026 to 2030 in {more:.0%} of draws. These "
+        "are odds under stated assumptions."
+    )
+
+
+register(Check(
+    id="B45", quantity="probability that gains of software raise the compute used to 2030", unit="probability",
+    inputs=_open_inputs, compute=probability_grows, judge=_open_verdict, evidence=_open_evidence,
+    command="drivetrain claims B45",
+    moved={"adoption_speed": 0.001, "arrival_zeta": 0.0, "training_growth": 0.2, "inference_start": 0.2},
+))  # fmt: skip
+
+
+# B47: one line
+
+
+def _line_inputs() -> Mapping[str, Input]:
+    return outlook_inputs(
+        wide=choice(2.0, "1", "a range in which the high end is twice the low one"),
+        tail=choice(0.1, "share", "draws left out at either end"),
+    )
+
+
+def width(v: Values) -> float:
+    """Compute of 2030, its high over its low end with a tenth of the draws left out at either."""
+    low, high = np.quantile(ran(v).years[-1].total_flop, [v["tail"], 1.0 - v["tail"]])
+    return float(high / low)
+
+
+def _line_verdict(c: Computed, v: Values) -> Verdict:
+    if c.low >= v["wide"]:
+        return "holds"
+    return "holds under conditions" if c.high >= v["wide"] else "wrong"
+
+
+def _line_evidence(c: Computed, v: Values) -> str:
+    last = ran(v).years[-1]
+    (low, high), (less, more) = span(last.spend_usd), span(last.inference_frac)
+    return (
+        f"Compute of 2030 lies {c.value:.1f} times apart with {v['tail']:.0%} of draws left out at either end; between "
+        f"the 10th and the 90th percentile spending lies {high / low:.1f} times apart and inference's share from "
+        f"{less:.0%} to {more:.0%}, before anybody doubts the model's form."
+    )
+
+
+register(Check(
+    id="B47", quantity="compute of 2030, 90th over 10th percentile of draws", unit="1",
+    inputs=_line_inputs, compute=width, judge=_line_verdict, evidence=_line_evidence,
+    command="drivetrain claims B47 --set tail=0.1", moved={"tail": 0.4},
+))  # fmt: skip
