@@ -23,11 +23,12 @@ from drivetrain.errors import FileError
 SHARES = (
     "gemm_bandwidth", "cache_bandwidth", "other_bandwidth", "gemm_compute", "narrow_compute", "experts_compute",
     "attention_compute", "scan_compute", "block_scaled", "block_bandwidth", "four_bit_compute",
-    "four_bit_bandwidth", "expanded_compute",
+    "four_bit_bandwidth", "expanded_compute", "routing_bandwidth",
 )  # fmt: skip
 # No kernel measured keeps more of a datasheet rate than this, whatever factors multiply up to.
 CAPS = {"gemm_bandwidth": 0.95, "cache_bandwidth": 0.9, "gemm_compute": 0.88, "experts_compute": 0.85,
         "attention_compute": 0.8}  # fmt: skip
+_BEND = 16.0  # how sharply a share bends towards its cap
 FOLDER_VARIABLE = "DRIVETRAIN_CALIBRATION"
 Tier = Literal["measured", "calibrated", "roofline", "assumed"]
 
@@ -83,6 +84,8 @@ class Efficiency:
     expanded_s: float = 0.0
     block_s: float = 0.0
     frontend_s: float = 0.0
+    reply_s: float = 0.0
+    routing_bandwidth: float = 0.7
     cache_power: float = 0.3
     tier: Tier = "roofline"
 
@@ -199,7 +202,16 @@ def scaled(values: Mapping[str, float], *factors: Mapping[str, Any], tier: Tier)
     for table in factors:
         for name in set(out) & set(table):
             out[name] *= float(table[name])
-    return Efficiency(**{n: min(v, CAPS.get(n, 1.0)) if n in SHARES else v for n, v in out.items()}, tier=tier)
+    return Efficiency(**{n: capped(v, CAPS.get(n, 1.0)) if n in SHARES else v for n, v in out.items()}, tier=tier)
+
+
+def capped(share: float, cap: float) -> float:
+    """``share`` where it is well below ``cap``, else just under ``cap``: a smooth minimum, so that a fit sees a slope.
+
+    >>> round(capped(0.5, 0.95), 3), round(capped(0.95, 0.95), 3), round(capped(5.0, 0.95), 3)
+    (0.5, 0.91, 0.95)
+    """
+    return share / (1.0 + (share / cap) ** _BEND) ** (1.0 / _BEND)
 
 
 @cache

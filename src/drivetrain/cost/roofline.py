@@ -145,6 +145,7 @@ def rates(op: Op, hardware: Hardware, eff: Efficiency) -> tuple[float, float, fl
         dtype = hardware.compute_dtype("bf16")
         share = eff.attention_compute if op.kind == "attention" else eff.scan_compute
         bandwidth = eff.cache_bandwidth if op.kind == "attention" else eff.other_bandwidth
+        bandwidth = eff.routing_bandwidth if op.kind == "elementwise" and op.expert_share else bandwidth
         draw, moving = eff.compute_power, eff.cache_power
     peak = hardware.flops[dtype]
     return (

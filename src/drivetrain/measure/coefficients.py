@@ -43,6 +43,7 @@ _BASE = (
     Free("base", "block_scaled", 0.4, 1.0, 0.9, 0.2),
     Free("base", "block_bandwidth", 0.3, 1.0, 0.8, 0.25),
     Free("base", "four_bit_bandwidth", 0.4, 1.0, 0.8, 0.2),
+    Free("base", "routing_bandwidth", 0.05, 0.95, 0.5, 0.5),
     Free("base", "exposed", 0.01, 1.0, 0.15, _BROAD),
     Free("base", "network", 0.3, 5.0, 1.0, 0.35),
     Free("base", "kernel_s", 1e-7, 1e-4, 5e-6, _BROAD),
@@ -50,6 +51,7 @@ _BASE = (
     Free("base", "step_s", 1e-5, 5e-3, 5e-4, _BROAD),
     Free("base", "sequence_s", 1e-8, 1e-4, 1e-6, _BROAD),
     Free("base", "request_s", 1e-3, 0.2, 0.02, 1.0),
+    Free("base", "reply_s", 1e-4, 0.3, 5e-3, 1.0),
     Free("base", "frontend_s", 1e-5, 5e-2, 3e-3, 1.0),
     Free("base", "tile_tokens", 1.0, 128.0, 16.0, 0.7),
     Free("base", "experts_s", 1e-7, 1e-4, 3e-6, 0.7),
@@ -67,7 +69,7 @@ _BY_GENERATION = (
 )  # fmt: skip
 _BY_ENGINE = (
     "kernel_s", "prefill_kernel_s", "prefill_experts_s", "request_s", "step_s", "sequence_s", "gemm_compute",
-    "experts_compute", "cache_bandwidth", "network", "experts_s", "frontend_s",
+    "experts_compute", "cache_bandwidth", "network", "experts_s", "frontend_s", "reply_s",
 )  # fmt: skip
 _REFERENCE_ENGINE = "vllm"  # base values are its; the others' factors are beside it
 _LEAST_SIGMA, _WIDER = 0.03, 3.0
@@ -84,7 +86,7 @@ def coefficients(generations: Iterable[str], engines: Iterable[str]) -> tuple[Fr
             for name in _BY_GENERATION
         ),
         *(
-            Free(f"engine.{e}", name, 0.1, 20.0, 1.0, 0.35)
+            Free(f"engine.{e}", name, 0.1, 50.0, 1.0, 1.0 if name == "reply_s" else 0.35)
             for e in sorted(set(engines) - {_REFERENCE_ENGINE})
             for name in _BY_ENGINE
         ),

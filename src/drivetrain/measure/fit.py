@@ -166,15 +166,16 @@ class Problem:
         if key not in compiled:
             compiled[key] = deploy(row.piece, hardware, row.query.engine, eff, collective_coefficients(row.engine))
         prepared = prepare(compiled[key], row.lengths, row.budget)
-        fits = slots(prepared.memory.fits, row.piece.layout.dp)
+        open_slots = float(row.query.concurrency - row.query.recipe.extra)
+        fits = max(1.0, min(slots(prepared.memory.fits, row.piece.layout.dp), open_slots))
         n, c = len(row.isl), compiled[key].coefficients
         ttft, tpot, _, _ = closed_loop.run(
             c.ops, c.collectives, prepared.scalars[:STEP_SCALARS], prepared.contexts.spans, row.isl, row.osl,
             row.query.concurrency, row.budget, fits, float(row.piece.layout.dp),
-            harness.runs_prefill_first(row.engine), True, np.empty(n), np.empty(n),
+            harness.runs_prefill_first(row.engine), True, eff.request_s, eff.frontend_s,
+            row.query.recipe.poll, row.query.recipe.hold, np.empty(n), np.empty(n),
         )  # fmt: skip
-        q = row.query
-        return np.array([tpot, ttft + harness.outside_steps_s(eff, q.recipe, tpot, q.osl, n, q.concurrency)])
+        return np.array([tpot, ttft + eff.reply_s])
 
 
 @dataclass(frozen=True, slots=True)
