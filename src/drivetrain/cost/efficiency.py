@@ -23,7 +23,7 @@ from drivetrain.errors import FileError
 SHARES = (
     "gemm_bandwidth", "cache_bandwidth", "other_bandwidth", "gemm_compute", "narrow_compute", "experts_compute",
     "attention_compute", "scan_compute", "block_scaled", "block_bandwidth", "four_bit_compute",
-    "four_bit_bandwidth", "expanded_compute", "routing_bandwidth",
+    "four_bit_bandwidth", "expanded_compute", "routing_bandwidth", "block_experts", "four_bit_experts",
 )  # fmt: skip
 # No kernel measured keeps more of a datasheet rate than this, whatever factors multiply up to.
 CAPS = {"gemm_bandwidth": 0.95, "cache_bandwidth": 0.9, "gemm_compute": 0.88, "experts_compute": 0.85,
@@ -86,6 +86,8 @@ class Efficiency:
     frontend_s: float = 0.0
     reply_s: float = 0.0
     routing_bandwidth: float = 0.7
+    block_experts: float = 1.0
+    four_bit_experts: float = 1.0
     cache_power: float = 0.3
     tier: Tier = "roofline"
 

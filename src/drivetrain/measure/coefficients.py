@@ -38,9 +38,11 @@ _BASE = (
     Free("base", "narrow_compute", 0.3, 1.0, 0.75, 0.2),
     Free("base", "four_bit_compute", 0.3, 1.0, 0.85, 0.2),
     Free("base", "expanded_compute", 0.05, 1.0, 0.8, 0.5),
-    Free("base", "experts_compute", 0.1, 0.85, 0.6, 0.3),
+    Free("base", "experts_compute", 0.1, 0.85, 0.45, 0.3),
     Free("base", "attention_compute", 0.05, 0.8, 0.4, 0.3),
     Free("base", "block_scaled", 0.4, 1.0, 0.9, 0.2),
+    Free("base", "block_experts", 0.1, 1.0, 0.6, 0.3),
+    Free("base", "four_bit_experts", 0.2, 1.0, 0.65, 0.25),
     Free("base", "block_bandwidth", 0.3, 1.0, 0.8, 0.25),
     Free("base", "four_bit_bandwidth", 0.4, 1.0, 0.8, 0.2),
     Free("base", "routing_bandwidth", 0.05, 0.95, 0.5, 0.5),
@@ -66,6 +68,7 @@ _SOFTWARE = (  # factors that a year of releases makes
 _BY_GENERATION = (
     "gemm_bandwidth", "cache_bandwidth", "gemm_compute", "narrow_compute", "experts_compute", "expanded_compute",
     "attention_compute", "kernel_s", "block_scaled", "block_bandwidth",
+    "block_experts",
 )  # fmt: skip
 _BY_ENGINE = (
     "kernel_s", "prefill_kernel_s", "prefill_experts_s", "request_s", "step_s", "sequence_s", "gemm_compute",
