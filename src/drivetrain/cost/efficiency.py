@@ -43,13 +43,15 @@ class Efficiency:
     ``t = max(c, m) + exposed * min(c, m)``.
     ``kernel_s`` is added per kernel, ``step_s`` per step, ``sequence_s`` per sequence in the step. ``network``
     multiplies collectives. Steps that carry prompt chunks launch kernels one by one instead of replaying a graph:
-    ``prefill_kernel_s`` more per kernel. ``request_s`` is what a request meets outside the engine's steps (HTTP,
-    tokenising, scheduling). ``tile_tokens`` rows per expert are wasted on padding its tiles;
+    ``prefill_kernel_s`` more per kernel. ``request_s`` is what a request meets before the scheduler sees it (HTTP,
+    tokenising), ``reply_s`` what its first token meets on the way back. ``tile_tokens`` rows per expert are wasted on padding its tiles;
     ``experts_s`` is what routing, permuting and gathering add per layer of experts, ``expanded_s`` and ``block_s`` more
     where weights are expanded to 16 bit on the way in or carry a scale per block (fp8_block), ``prefill_experts_s``
     more in steps with prompt chunks. ``block_scaled`` and ``block_bandwidth``, ``four_bit_compute`` and
-    ``four_bit_bandwidth``, ``expanded_compute`` are further factors on compute and bandwidth of such weights.
-    ``frontend_s`` is what the front end does a request, one at a time, within TTFT.
+    ``four_bit_bandwidth``, ``expanded_compute`` are further factors on compute and bandwidth of such weights;
+    ``block_experts`` and ``four_bit_experts`` stand in for two of them where the products are those of experts, whose
+    kernels lose more. ``routing_bandwidth`` is the share that gathering tokens by expert and back reaches.
+    ``frontend_s`` is what the front end does a request, one at a time, before ``request_s``.
     ``static_power``, ``compute_power``, ``memory_power`` and ``cache_power`` are shares of TDP: drawn whatever
     the load, at the full rate of 16-bit FLOPs, at the full bandwidth of weights and of all other bytes.
     """
@@ -101,6 +103,8 @@ class Efficiency:
             self.step_s,
             self.sequence_s,
             self.request_s,
+            self.reply_s,
+            self.frontend_s,
             self.experts_s,
             self.prefill_experts_s,
             self.network,

@@ -41,8 +41,9 @@ def simulate(
     """Run ``n_requests`` (default ten per slot) through ``prepared``, ``concurrency`` in flight.
 
     Lengths have means ``isl`` and ``osl`` and are uniform in ``[(1 - spread) L, L]``. ``prefill_first``: prompts run
-    in steps of their own while decodes wait (default: as the engine does it). TTFT includes ``request_s``, what a
-    request meets outside the engine's steps.
+    in steps of their own while decodes wait (default: as the engine does it). A request passes the front end before
+    the scheduler sees it, and its first token the way back; ``recipe`` says when the scheduler looks, how long it holds
+    prompts back and how many slots it lacks.
     """
     jit.ready()
     n = n_requests or PROMPTS_PER_SLOT * concurrency

@@ -180,6 +180,10 @@ def run(
         now += count * t
         steps += count
         since += count
+        if since > poll:  # it looked on the way, last `since` steps ago
+            since = (since - 1.0) % poll + 1.0
+            while seen < tail and ready[seen] <= now - since * t:
+                seen += 1
         finished, next_request, tail, n_running = _advance(
             count, now, running, left, context, n_running, sent, first, osl, tpot, waiting, finished, next_request,
             tail, n,
