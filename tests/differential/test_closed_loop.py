@@ -25,8 +25,20 @@ def prepared(name, isl, osl):
     return steady.prepare(d, lengths_of(fixed(isl, osl)), 2048.0)
 
 
-def load_test(p, isl, osl, concurrency, *, prefill_first=False, leap=True, run=closed_loop.run,
-              request_s=0.0, frontend_s=0.0, poll=1, hold=0):
+def load_test(
+    p,
+    isl,
+    osl,
+    concurrency,
+    *,
+    prefill_first=False,
+    leap=True,
+    run=closed_loop.run,
+    request_s=0.0,
+    frontend_s=0.0,
+    poll=1,
+    hold=0,
+):
     n, c = len(isl), p.deployment.coefficients
     ttft, tpot = np.full(n, -1.0), np.full(n, -1.0)
     totals = run(c.ops, c.collectives, p.scalars[:STEP_SCALARS], p.contexts.spans, np.asarray(isl, float),

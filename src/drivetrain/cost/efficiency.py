@@ -8,6 +8,7 @@ most 1), so an accelerator or engine that was never measured still gets a sound 
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -44,14 +45,14 @@ class Efficiency:
     ``kernel_s`` is added per kernel, ``step_s`` per step, ``sequence_s`` per sequence in the step. ``network``
     multiplies collectives. Steps that carry prompt chunks launch kernels one by one instead of replaying a graph:
     ``prefill_kernel_s`` more per kernel. ``request_s`` is what a request meets before the scheduler sees it (HTTP,
-    tokenising), ``reply_s`` what its first token meets on the way back. ``tile_tokens`` rows per expert are wasted on padding its tiles;
-    ``experts_s`` is what routing, permuting and gathering add per layer of experts, ``expanded_s`` and ``block_s`` more
-    where weights are expanded to 16 bit on the way in or carry a scale per block (fp8_block), ``prefill_experts_s``
-    more in steps with prompt chunks. ``block_scaled`` and ``block_bandwidth``, ``four_bit_compute`` and
-    ``four_bit_bandwidth``, ``expanded_compute`` are further factors on compute and bandwidth of such weights;
-    ``block_experts`` and ``four_bit_experts`` stand in for two of them where the products are those of experts, whose
-    kernels lose more. ``routing_bandwidth`` is the share that gathering tokens by expert and back reaches.
-    ``frontend_s`` is what the front end does a request, one at a time, before ``request_s``.
+    tokenising), ``reply_s`` what its first token meets on the way back. ``tile_tokens`` rows per expert are wasted on
+    padding its tiles; ``experts_s`` is what routing, permuting and gathering add per layer of experts, ``expanded_s``
+    and ``block_s`` more where weights are expanded to 16 bit on the way in or carry a scale per block (fp8_block),
+    ``prefill_experts_s`` more in steps with prompt chunks. ``block_scaled`` and ``block_bandwidth``,
+    ``four_bit_compute`` and ``four_bit_bandwidth``, ``expanded_compute`` are further factors on compute and bandwidth
+    of such weights; ``block_experts`` and ``four_bit_experts`` stand in for two of them where the products are those
+    of experts, whose kernels lose more. ``routing_bandwidth`` is the share that gathering tokens by expert and back
+    reaches. ``frontend_s`` is what the front end does a request, one at a time, before ``request_s``.
     ``static_power``, ``compute_power``, ``memory_power`` and ``cache_power`` are shares of TDP: drawn whatever
     the load, at the full rate of 16-bit FLOPs, at the full bandwidth of weights and of all other bytes.
     """
@@ -217,7 +218,7 @@ def capped(share: float, cap: float) -> float:
     >>> round(capped(0.5, 0.95), 3), round(capped(0.95, 0.95), 3), round(capped(5.0, 0.95), 3)
     (0.5, 0.91, 0.95)
     """
-    return share / (1.0 + (share / cap) ** _BEND) ** (1.0 / _BEND)
+    return share / math.pow(1.0 + math.pow(share / cap, _BEND), 1.0 / _BEND)
 
 
 @cache

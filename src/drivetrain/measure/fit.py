@@ -199,7 +199,8 @@ def fit(problem: Problem, evaluations: int = 20, progress: Callable[[int, int], 
     centre, sigma = prior(problem), np.array([f.sigma for f in free])
     weight = np.array([1.0, TTFT_WEIGHT]) / ROW_SIGMA
     known = np.isfinite(problem.measured)
-    touched: list[NDArray[np.bool_]] = []
+    touched = [np.array([concerns(one.section, row) for row in problem.rows], dtype=np.bool_) for one in free]
+    tried: set[int] = set()
     count = 0
 
     def residual(x: Floats) -> Floats:
@@ -217,9 +218,10 @@ def fit(problem: Problem, evaluations: int = 20, progress: Callable[[int, int], 
             nudged = x.copy()
             h = _NUDGE if x[k] + _NUDGE < upper[k] else -_NUDGE
             nudged[k] += h
-            there = problem.predict(nudged, touched[k] if len(touched) > k else None)
-            if len(touched) <= k:
-                touched.append(np.any(np.abs(there / base - 1.0) > _MOVED, axis=1))
+            there = problem.predict(nudged, touched[k])
+            if k not in tried:
+                tried.add(k)
+                touched[k] = np.any(np.abs(there / base - 1.0) > _MOVED, axis=1)
             moves = known & touched[k][:, None]
             j[: 2 * n, k] = (np.log(np.where(moves, there / base, 1.0)) * weight / h).ravel()
             j[2 * n + k, k] = 1.0 / sigma[k]
@@ -234,3 +236,9 @@ def fit(problem: Problem, evaluations: int = 20, progress: Callable[[int, int], 
     covariance = np.linalg.inv(found.jac.T @ found.jac) * scale
     counts = np.array([t.sum() for t in touched], dtype=np.int64)
     return Fitted(np.asarray(found.x), np.sqrt(np.diag(covariance)), counts)
+
+
+def concerns(section: str, row: Row) -> bool:
+    """Whether coefficients of a section can move a row: the base any, a generation's or an engine's only its own."""
+    kind, _, name = section.partition(".")
+    return not name or name == (row.query.accelerator.generation if kind == "generation" else row.engine)

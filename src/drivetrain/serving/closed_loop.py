@@ -36,8 +36,8 @@ def run(
     ``prefill_first`` runs prompts in steps of their own while decodes wait; otherwise chunks share steps with decodes
     within the token ``budget``. ``ttft`` and ``tpot`` receive each request's times. ``leap`` off takes every step by
     itself. A request that is sent passes the front end, which takes ``frontend_s`` for each, one at a time, and reaches
-    the scheduler ``request_s`` later: requests whose predecessors end together arrive together. The scheduler looks at arrivals every
-    ``poll`` steps and holds prompts back for up to ``hold`` steps to run them in one batch.
+    the scheduler ``request_s`` later: requests whose predecessors end together arrive together. The scheduler looks at
+    arrivals every ``poll`` steps and holds prompts back for up to ``hold`` steps to run them in one batch.
     """
     n = isl.shape[0]
     n_spans = spans.shape[0]
