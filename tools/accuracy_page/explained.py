@@ -187,8 +187,8 @@ def _queued(runs: Sequence[Run]) -> list[str]:
         f"Replayed with one slot less than requests the median TTFT error there is "
         f"{_median(_errors(queued, Run.again), 1)}, with as many {_median(_errors(queued, _without_extra), 1)}. The "
         "rule is inferred from the very rows it is applied to (`inferred` in `measure/recipes.toml`) and so proves "
-        "nothing: it holds for this harness, engine and model only, the fits leave the TTFT of these rows out, and the columns "
-        "*on rows fitted* above do without them.",
+        "nothing: it holds for this harness, engine and model only, the fits leave the TTFT of these rows out, and the "
+        "columns *on rows fitted* above do without them.",
     ]
 
 

@@ -88,7 +88,7 @@ class Efficiency:
     block_s: float = 0.0
     frontend_s: float = 0.0
     reply_s: float = 0.0
-    routing_bandwidth: float = 0.7
+    routing_bandwidth: float = 1.0
     block_experts: float = 1.0
     four_bit_experts: float = 1.0
     cache_power: float = 0.3
