@@ -229,7 +229,7 @@ def fit(problem: Problem, evaluations: int = 20, progress: Callable[[int, int], 
 
     found = least_squares(
         residual, np.clip(centre, lower + _INSIDE, upper - _INSIDE), jac=jacobian, bounds=(lower, upper),
-        loss="soft_l1", f_scale=1.0, max_nfev=evaluations,
+        loss="soft_l1", f_scale=1.0, x_scale=sigma, max_nfev=evaluations,
     )  # fmt: skip
     # found.jac carries the weights of the robust loss; residuals are in units of ROW_SIGMA, scaled to what they are
     scale = max(1.0, float(2.0 * found.cost / max(known.sum(), 1)))
