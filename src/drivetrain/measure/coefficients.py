@@ -29,7 +29,8 @@ class Free:
 
 # Base values start from what the same kernels reach measured alone (gemm_attention_micro.csv: 16-bit products 0.70-0.89
 # of the datasheet, 8-bit 0.43-0.62, nvfp4 0.36-0.43; of experts 0.3-0.4, 0.27, 0.11-0.25 with block scales, 0.17 in
-# nvfp4; weights at 0.7-0.9 of the bandwidth, 30 us a layer of experts outside a graph), or from a broad guess where nothing is known.
+# nvfp4; weights at 0.7-0.9 of the bandwidth, 30 us a layer of experts outside a graph), or from a broad guess where
+# nothing is known.
 _BROAD = 2.0
 _BASE = (
     Free("base", "gemm_bandwidth", 0.5, 0.95, 0.82, 0.15),
@@ -67,8 +68,7 @@ _SOFTWARE = (  # factors that a year of releases makes
 )
 _BY_GENERATION = (
     "gemm_bandwidth", "cache_bandwidth", "gemm_compute", "narrow_compute", "experts_compute", "expanded_compute",
-    "attention_compute", "kernel_s", "block_scaled", "block_bandwidth",
-    "block_experts",
+    "attention_compute", "kernel_s", "block_scaled", "block_bandwidth", "block_experts",
 )  # fmt: skip
 _BY_ENGINE = (
     "kernel_s", "prefill_kernel_s", "request_s", "gemm_compute", "experts_compute", "cache_bandwidth", "network",
