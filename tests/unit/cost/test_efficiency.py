@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from drivetrain.cost.efficiency import IDEAL, SHARES, capped
 from drivetrain.errors import FileError
 
-
 ROUNDING = 1 + 1e-12
 
 
