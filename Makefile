@@ -37,12 +37,15 @@ docs: $(STAMP)   ## build the documentation, strictly
 
 accuracy: $(STAMP) ## rebuild the accuracy page from ../shared/validation and the left-out predictions that are there
 	$(BIN)/python tools/accuracy.py ../shared/validation
+	$(BIN)/python tools/fit_training.py ../shared/validation/training_runs.csv --out src/drivetrain/cost/calibration/training.toml --page docs/method/training.md
 
 accuracy-refit: $(STAMP) ## refit from ../shared/validation, leave everything out in turn, rebuild the page (half an hour)
 	$(BIN)/python tools/accuracy.py ../shared/validation --refit
 
 bench: $(STAMP)  ## speed, one JSON object a line
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/scaling.py
 
 bench-peers: $(STAMP) ## the same question asked of a peer, where it installs
 	$(BIN)/python benchmarks/peers.py

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 QUESTION = {"model": "llama-3.1-70b", "workload": "azure-2023-conv", "rate": 5.0, "slo": "ttft_p95=2s,tpot_p95=50ms"}
 CONFIGURATION = {"model": "llama-3.1-70b", "accelerators": ("h100-sxm",), "layouts": ("tp4",), "engines": ("vllm",),
@@ -112,7 +113,13 @@ def cold() -> None:
     )
 
 
+def simulator() -> None:
+    """In a process of its own, like any question."""
+    subprocess.run([sys.executable, str(Path(__file__).with_name("simulate.py"))], check=True)
+
+
 if __name__ == "__main__":
     warm()
     levers()
     cold()
+    simulator()

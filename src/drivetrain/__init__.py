@@ -17,31 +17,43 @@ __version__ = "0.1.0"
 __all__ = [
     "DrivetrainError",
     "ServeScenario",
+    "TrainScenario",
     "__version__",
     "compare",
     "import_model",
     "plan_serve",
+    "plan_train",
     "predict_serve",
+    "predict_train",
+    "simulate",
     "validate",
 ]
 
 _HOME = {
     "DrivetrainError": "drivetrain.errors",
     "ServeScenario": "drivetrain.scenario",
+    "TrainScenario": "drivetrain.training_scenario",
     "compare": "drivetrain.verbs.compare",
     "import_model": "drivetrain.verbs.import_model",
     "plan_serve": "drivetrain.verbs.plan_serve",
+    "plan_train": "drivetrain.verbs.plan_train",
     "predict_serve": "drivetrain.verbs.predict_serve",
+    "predict_train": "drivetrain.verbs.predict_train",
+    "simulate": "drivetrain.verbs.simulate",
     "validate": "drivetrain.verbs.validate",
 }
 
 if TYPE_CHECKING:
     from drivetrain.errors import DrivetrainError
     from drivetrain.scenario import ServeScenario
+    from drivetrain.training_scenario import TrainScenario
     from drivetrain.verbs.compare import compare
     from drivetrain.verbs.import_model import import_model
     from drivetrain.verbs.plan_serve import plan_serve
+    from drivetrain.verbs.plan_train import plan_train
     from drivetrain.verbs.predict_serve import predict_serve
+    from drivetrain.verbs.predict_train import predict_train
+    from drivetrain.verbs.simulate import simulate
     from drivetrain.verbs.validate import validate
 
 

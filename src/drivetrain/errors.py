@@ -6,6 +6,7 @@
     │   ├── UnitError          DT010: a value or unit that cannot be read
     │   ├── FileError          DT020: a file that is missing, unreadable or malformed
     │   ├── UnsupportedError   DT025: an architecture, feature or combination not modelled
+    │   ├── PolicyError        DT026: a policy of one's own that raised or gave no answer
     │   ├── LayoutError        DT030: a layout the model or the hardware cannot take
     │   └── DoesNotFitError    DT031: weights and KV cache exceed memory
     └── InfeasibleError        DT040: nothing meets what was asked; exit code 1
@@ -64,6 +65,12 @@ class UnsupportedError(BadInputError):
     """Something real that Drivetrain does not model: says what is missing."""
 
     code = "DT025"
+
+
+class PolicyError(BadInputError):
+    """A policy of one's own that raised, gave no number or chose a dead replica; names policy, request and time."""
+
+    code = "DT026"
 
 
 class LayoutError(BadInputError):

@@ -53,7 +53,7 @@ def read_question(path: str | Path) -> Question:
     place = Path(path)
     if place.is_dir():
         place /= SAVED_PLAN
-    table = _read(place)
+    table = read_table(place)
     try:
         saved = table.get("scenario")
         if isinstance(saved, dict):
@@ -100,7 +100,8 @@ def override(choices: Mapping[str, object], changes: Mapping[str, object]) -> di
     return kept | dict(changes)
 
 
-def _read(path: Path) -> dict[str, object]:
+def read_table(path: Path) -> dict[str, object]:
+    """A TOML or JSON file as a table; a clear error where it is none."""
     if path.suffix not in (".toml", ".json"):
         raise FileError(f"{path}: a scenario is a .toml or .json file, or a folder that holds {SAVED_PLAN}.")
     try:

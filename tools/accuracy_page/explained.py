@@ -96,8 +96,8 @@ def in_the_way(odd: Sequence[Run], runs: Sequence[Run]) -> list[str]:
         "The first group is queued by something that no column records and shows TPOTs of a twentieth to a third of "
         "what its load takes (above). The second runs prompts faster than the accelerator multiplies (below). To "
         "predict either as measured, a model would have to be wrong about all other rows of the same engine. The mean "
-        "regret of choices has the same first cause: where one of those rows is the best of its case, any honest choice "
-        "gives away half and more of what it claims.",
+        "regret of choices has the same first cause: where one of those rows is the best of its case, any honest "
+        "choice gives away half and more of what it claims.",
     ]
 
 

@@ -6,18 +6,19 @@ the user's folder. A rule with honest exceptions (INT8 cut down on one part) is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from drivetrain.catalogue import loader
+from drivetrain.catalogue import ceilings, loader, scaling, wan
 from drivetrain.catalogue.check_hardware import HARDWARE_CHECKS
 from drivetrain.catalogue.check_instances import check_instances
 from drivetrain.catalogue.check_quality import check_quality
 from drivetrain.catalogue.check_support import check_support
 from drivetrain.catalogue.fact import Fact
 from drivetrain.catalogue.files import overlaid, user_folder
+from drivetrain.catalogue.stated import Stated
 from drivetrain.errors import BadInputError, UnsupportedError
 from drivetrain.registry import slug
 
@@ -40,6 +41,9 @@ def check() -> list[Problem]:
     for one in _CHECKS:
         found.extend(one(records))
     found.extend(_check_economics())
+    found.extend(_check_own("wan.toml", wan.facts))
+    found.extend(_check_own("scaling.toml", scaling.facts))
+    found.extend(_check_own("ceilings.toml", ceilings.facts))
     return sorted(found, key=lambda p: (p.file, p.field, p.message))
 
 
@@ -104,24 +108,29 @@ def check_sources(records: Records) -> Iterator[Problem]:
         for file, record in entries:
             for key, fact in facts_of(record).items():
                 yield from _check_fact(file, key, fact)
+            for key, stated in choices_of(record).items():
+                yield from _check_origin(file, key, stated)
     for file, record in records["workloads"]:
         if record.source not in loader.sources():
             yield Problem(file, "source", f"source '{record.source}' is not in sources.toml. Add it there.")
 
 
 def _check_fact(file: str, key: str, fact: Fact) -> Iterator[Problem]:
-    known = loader.sources()
     for one in (fact, *fact.also):
-        if one.source not in known:
-            yield Problem(file, key, f"source '{one.source}' is not in sources.toml. Add it there.")
-        if (one.source == "assumption") != (one.kind == "assumed"):
-            yield Problem(file, key, "kind 'assumed' and source 'assumption' go together. Mend one of them.")
-        if one.source == "untraced" and not one.unverified:
-            yield Problem(file, key, "a value of source 'untraced' needs unverified = true.")
-        if not _is_month(one.seen):
-            yield Problem(file, key, f"seen '{one.seen}' is no date. Write year and month, such as 2026-11.")
+        yield from _check_origin(file, key, one)
     if any(other.value == fact.value and other.source == fact.source for other in fact.also):
         yield Problem(file, key, "also repeats the value on top. Remove the copy.")
+
+
+def _check_origin(file: str, key: str, one: Fact | Stated) -> Iterator[Problem]:
+    if one.source not in loader.sources():
+        yield Problem(file, key, f"source '{one.source}' is not in sources.toml. Add it there.")
+    if (one.source == "assumption") != (one.kind == "assumed"):
+        yield Problem(file, key, "kind 'assumed' and source 'assumption' go together. Mend one of them.")
+    if one.source == "untraced" and not one.unverified:
+        yield Problem(file, key, "a value of source 'untraced' needs unverified = true.")
+    if not _is_month(one.seen):
+        yield Problem(file, key, f"seen '{one.seen}' is no date. Write year and month, such as 2026-11.")
 
 
 def check_references(records: Records) -> Iterator[Problem]:
@@ -152,6 +161,23 @@ def facts_of(record: Any) -> dict[str, Fact]:  # noqa: ANN401 - any record
         return dict(record.facts)
     named = {key: getattr(record, key, None) for key in ("usd", "usd_low", "usd_high", "low", "mid", "high")}
     return {key: fact for key, fact in named.items() if isinstance(fact, Fact)}
+
+
+def choices_of(record: Any) -> dict[str, Stated]:  # noqa: ANN401 - any record
+    """Return where the choices of a record are written, by field: those of an engine's scheduler."""
+    scheduler = getattr(record, "scheduler", None)
+    return {f"scheduler.{name}": stated for name, stated in scheduler.stated.items()} if scheduler else {}
+
+
+def _check_own(file: str, facts: Callable[[], Iterable[tuple[str, Any]]]) -> Iterator[Problem]:
+    """A file of a kind of its own: that it reads, and where each of its facts comes from."""
+    try:
+        found = list(facts())
+    except BadInputError as error:
+        yield Problem(file, "", str(error.args[0]))
+        return
+    for key, fact in found:
+        yield from _check_origin(file, key, fact)
 
 
 def _check_economics() -> Iterator[Problem]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
-from drivetrain.catalogue.fact import KINDS
 from drivetrain.catalogue.files import overlaid, user_folder
 from drivetrain.catalogue.market import Engine
+from drivetrain.catalogue.stated import Stated, stated_value
 from drivetrain.catalogue.table import Table
 from drivetrain.errors import FileError
 
@@ -17,17 +17,6 @@ FirstToken = Literal["prefill", "decode"]
 Sends = Literal["prompt", "chunk", "layer"]
 Reserves = Literal["transfer", "prefill"]
 _AXES = ("tp", "pp", "dp", "ep")
-
-
-@dataclass(frozen=True, slots=True)
-class Stated:
-    """Where a choice of an engine is written, as for every fact."""
-
-    source: str
-    seen: str
-    kind: str
-    unverified: bool
-    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +67,14 @@ def _read(family: str, table: Table) -> Handover:
     stated: dict[str, Stated] = {}
 
     def text(name: str, *among: str) -> str:
-        value = _value(table, name, stated)
+        value = stated_value(table, name, stated)
         return Table({name: value}, table.where).text(name, among=among)
 
     def flag(name: str) -> bool:
-        return Table({name: _value(table, name, stated)}, table.where).flag(name)
+        return Table({name: stated_value(table, name, stated)}, table.where).flag(name)
 
     def texts(name: str) -> tuple[str, ...]:
-        return Table({name: _value(table, name, stated)}, table.where).texts(name)
+        return Table({name: stated_value(table, name, stated)}, table.where).texts(name)
 
     record = Handover(
         family=family,
@@ -102,18 +91,3 @@ def _read(family: str, table: Table) -> Handover:
     if wrong:
         raise FileError(f"{table.field('may_differ')} names {', '.join(sorted(wrong))}. Axes are {', '.join(_AXES)}.")
     return record
-
-
-def _value(table: Table, name: str, stated: dict[str, Stated]) -> Any:  # noqa: ANN401 - straight from TOML
-    """The value of a sourced choice; its source is kept in ``stated``."""
-    fact = table.table(name)
-    value = fact.take("value")
-    stated[name] = Stated(
-        source=fact.text("source"),
-        seen=fact.text("seen"),
-        kind=fact.text("kind", among=KINDS),
-        unverified=fact.flag("unverified", False),
-        note=fact.text("note", ""),
-    )
-    fact.done()
-    return value

@@ -50,7 +50,7 @@ def kind_of(text: str) -> str:
     wanted = slug(text)
     kind = _SYNONYMS.get(wanted, wanted)
     if kind not in KINDS:
-        known = [*KINDS, "grids"]
+        known = [*KINDS, "grids", "policies"]
         raise UnknownNameError("catalogue kind", text, suggest(text, known), f"Kinds: {', '.join(known)}.")
     return kind
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from drivetrain.catalogue.fact import Fact
+from drivetrain.catalogue.scheduler import Scheduler
 
 PriceKind = Literal["rental", "tco", "purchase"]
 
@@ -60,7 +61,7 @@ class Engine:
     ``max_batched_tokens`` is the token budget of one step, ``max_num_seqs`` its sequence limit,
     ``memory_frac`` the share of usable memory it manages, ``block_tokens`` the KV page size. ``vendors`` are
     the accelerator vendors it runs on; ``weight_dtypes`` the checkpoint precisions it loads; ``limits`` rules
-    for accelerators on which it picks other defaults.
+    for accelerators on which it picks other defaults; ``scheduler`` how it forms steps of prompts and decodes.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Engine:
     facts: Mapping[str, Fact]
     notes: str = ""
     limits: tuple[EngineLimits, ...] = ()
+    scheduler: Scheduler = field(default_factory=Scheduler)
 
     def limits_on(self, accelerator: str, usable_bytes: float) -> tuple[int, int]:
         """Default (tokens per step, sequences) on an accelerator; the first rule that applies wins."""

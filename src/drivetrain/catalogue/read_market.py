@@ -8,6 +8,7 @@ from typing import Any, cast, get_args
 from drivetrain.catalogue.fact import Fact
 from drivetrain.catalogue.hardware import PRECISIONS
 from drivetrain.catalogue.market import Economic, Engine, EngineLimits, Price, PriceKind, Region
+from drivetrain.catalogue.scheduler import read_scheduler
 from drivetrain.catalogue.table import Table
 from drivetrain.errors import FileError
 
@@ -88,6 +89,7 @@ def read_engine(raw: dict[str, Any], where: str) -> Engine:
     unknown = [dtype for dtype in dtypes if dtype not in PRECISIONS]
     if unknown:
         raise FileError(f"{table.field('weight_dtypes')}: '{unknown[0]}' is not one of {', '.join(PRECISIONS)}.")
+    scheduler = read_scheduler(table.table("scheduler"))
     record = Engine(
         name=table.text("name"),
         aliases=table.texts("aliases", ()),
@@ -106,9 +108,11 @@ def read_engine(raw: dict[str, Any], where: str) -> Engine:
             "max_num_seqs": seqs,
             "memory_frac": memory,
             "block_tokens": block,
+            **{f"scheduler.{name}": fact for name, fact in scheduler.facts.items()},
         },
         notes=table.text("notes", ""),
         limits=tuple(_limits(rule) for rule in (table.tables("limits") if "limits" in table else ())),
+        scheduler=scheduler,
     )
     table.done()
     return record

@@ -21,10 +21,12 @@ FORMATS = ("table", "json", "csv")
 _HIDDEN = ("launched", "status")
 _HIDDEN_OF_PRICES = ("accelerator", "kind", "terms")
 _HIDDEN_OF_INSTANCES = ("size", "nic_bytes_per_s")
+_HIDDEN_OF_ENGINES = ("memory_frac", "block_tokens")
 _HIDDEN_OF_QUALITY = ("technique", "model", "benchmark", "source", "unverified")
-_FOLDING = ("value", "source", "note", "vendors", "title", "aliases", "terms", "accelerator")
+_FOLDING = ("value", "source", "note", "vendors", "title", "aliases", "terms", "accelerator", "options", "summary")
 # a column that only one kind has -> what its table leaves out
-_HIDDEN_OF = (("terms", _HIDDEN_OF_PRICES), ("spot_usd", _HIDDEN_OF_INSTANCES), ("benchmark", _HIDDEN_OF_QUALITY))
+_HIDDEN_OF = (("terms", _HIDDEN_OF_PRICES), ("spot_usd", _HIDDEN_OF_INSTANCES), ("mixes", _HIDDEN_OF_ENGINES),
+              ("benchmark", _HIDDEN_OF_QUALITY))  # fmt: skip
 # ending of a field name -> dimension
 _ENDINGS = (
     ("_flop_per_s", "FLOP/s"),

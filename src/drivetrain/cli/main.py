@@ -12,14 +12,17 @@ from drivetrain import __version__
 from drivetrain.cli.calibrate import calibrate_command
 from drivetrain.cli.catalogue import catalogue_app, list_command, show_command
 from drivetrain.cli.compare import compare_command
+from drivetrain.cli.fit import fit_app
 from drivetrain.cli.import_model import import_command
 from drivetrain.cli.serve import plan_serve_command, predict_serve_command
+from drivetrain.cli.simulate import simulate_command
+from drivetrain.cli.train import plan_train_command, predict_train_command
 from drivetrain.cli.validate import validate_app
 
 app = typer.Typer(
     name="drivetrain",
-    help="AI infrastructure as one system: plan and predict the serving of language models, "
-    "with sources for every number.",
+    help="AI infrastructure as one system: plan, predict and simulate the serving of language models, "
+    "plan their training, with sources for every number.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -28,13 +31,17 @@ app = typer.Typer(
 plan_app = typer.Typer(help="Search for the best answer to a planning question.", no_args_is_help=True)
 predict_app = typer.Typer(help="Evaluate one configuration.", no_args_is_help=True)
 plan_app.command("serve")(plan_serve_command)
+plan_app.command("train")(plan_train_command)
 predict_app.command("serve")(predict_serve_command)
+predict_app.command("train")(predict_train_command)
 catalogue_app.command("import")(import_command)
 app.add_typer(plan_app, name="plan")
 app.add_typer(predict_app, name="predict")
+app.command("simulate")(simulate_command)
 app.command("compare")(compare_command)
 app.add_typer(validate_app, name="validate")
 app.command("calibrate")(calibrate_command)
+app.add_typer(fit_app, name="fit")
 app.add_typer(catalogue_app, name="catalogue")
 app.command("list")(list_command)
 app.command("show")(show_command)

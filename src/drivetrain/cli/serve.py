@@ -98,6 +98,10 @@ RegionOption = Annotated[str, typer.Option("--region", help=_REGION, rich_help_p
 
 _SAVE = "Write the plan, launch lines and Kubernetes manifests to this new folder."
 _FROM_ARGS = "The command line that starts the server: vllm serve, sglang.launch_server or trtllm-serve."
+_VERIFY = "Play the plan request by request at its peak rate and correct the number of replicas."
+_TRACE = "With --verify: requests of this trace, scaled to the peak rate (default: drawn from the workload)."
+Verify = Annotated[bool, typer.Option("--verify", help=_VERIFY, rich_help_panel=_SHOW)]
+TraceOption = Annotated[str, typer.Option("--trace", help=_TRACE, rich_help_panel=_TRAFFIC, show_default=False)]
 SaveOption = Annotated[str | None, typer.Option("--save", help=_SAVE, rich_help_panel=_SHOW)]
 FromArgsOption = Annotated[str | None, typer.Option("--from-args", help=_FROM_ARGS, rich_help_panel=_SPACE)]
 Operators = Annotated[bool, typer.Option("--operators", help="List every operator of a step.", rich_help_panel=_SHOW)]
@@ -142,6 +146,8 @@ def plan_serve_command(
     pricing: Pricing = "reserved",
     region: RegionOption = "us",
     scenario_file: ScenarioOption = "",
+    verify: Verify = False,
+    trace: TraceOption = "",
     save: SaveOption = None,
     plot: PlotOption = "",
     no_plot: NoPlotOption = False,
@@ -155,6 +161,10 @@ def plan_serve_command(
     [dim]drivetrain plan serve -m llama-3.1-70b -w azure-2023-conv -r 5 --slo "ttft_p95=2s,tpot_p95=50ms"[/dim]
     """
     target = plot_target(plot)
+    if trace and not verify:
+        from drivetrain.errors import BadInputError
+
+        raise BadInputError("--trace says what to verify the plan on: add --verify.")
     if save is not None:
         from drivetrain.deploy.save import check_folder
 
@@ -202,11 +212,17 @@ def plan_serve_command(
     from drivetrain.verbs.plan_serve import plan
 
     answer = plan(scenario)
+    if verify and answer["feasible"]:
+        answer["verified"] = _verified(answer, trace)
     if output is Format.table:
         from drivetrain.report.serve import print_assumptions, print_plan
 
         print_assumptions(answer["assumptions"])
         print_plan(answer, pictures=not no_plot, saved=save is not None)
+        if "verified" in answer:
+            from drivetrain.report.verify import print_verified
+
+            print_verified(answer["verified"])
     else:
         rows = answer["by_instance"] or answer["by_accelerator"] or [answer["closest_miss"] or {}]
         _emit(answer, rows, output)
@@ -219,6 +235,10 @@ def plan_serve_command(
         from drivetrain.deploy.save import save_plan
 
         typer.echo(f"saved in {save_plan(answer, save)}", err=True)
+        found = answer.get("verified", {})
+        if found.get("replicas_needed") not in (None, found.get("replicas_planned")):
+            told = f"with {found['replicas_planned']} replicas, as planned; the simulation asks for"
+            typer.echo(f"{told} {found['replicas_needed']}", err=True)
 
 
 def predict_serve_command(
@@ -300,6 +320,14 @@ def predict_serve_command(
             print_from_args(fields["from_args"])
     else:
         _emit(fields, [{k: v for k, v in fields.items() if not isinstance(v, list) and k != "scenario"}], output)
+
+
+def _verified(answer: dict[str, Any], trace: str) -> dict[str, Any]:
+    from drivetrain.cli.progress import stages
+    from drivetrain.verbs.verify import verify
+
+    with stages() as tell:
+        return verify(answer, trace, tell=tell)
 
 
 def _read_command(line: str, scenario_file: str, flags: dict[str, Any]) -> Command:

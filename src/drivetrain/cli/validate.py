@@ -18,6 +18,8 @@ validate_app = typer.Typer(
 File = Annotated[Path, typer.Argument(help="CSV file; columns in docs/howto/validate.md.", show_default=False)]
 Folder = Annotated[Path, typer.Argument(help="Folder of recorded requests.", show_default=False)]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write predictions, one row per row, to this CSV file.")]
+_FIT_ON = "Fit a few factors first: on this run, or with first-half on the first half of each run (the rest is scored)."
+CalibrateOn = Annotated[str, typer.Option("--calibrate-on", help=_FIT_ON, show_default=False)]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print the summary (csv: predictions).")]
 
 
@@ -67,13 +69,24 @@ def power_command(file: File, out: Out = None, output: FormatOption = Format.tab
     _run("power", file, out, output)
 
 
+@validate_app.command("training")
+def training_command(file: File, out: Out = None, output: FormatOption = Format.table) -> None:
+    """Tokens per second and accelerator of training runs, accelerator-hours of whole ones."""
+    _run("training", file, out, output)
+
+
 @validate_app.command("requests")
-def requests_command(folder: Folder, out: Out = None, output: FormatOption = Format.table) -> None:
-    """Single requests of a recorded run (not there yet: comes with the simulator)."""
-    _run("requests", folder, out, output)
+def requests_command(
+    folder: Folder, calibrate_on: CalibrateOn = "", out: Out = None, output: FormatOption = Format.table
+) -> None:
+    """Recorded runs of a server, replayed request by request: arrivals and lengths in, latencies compared.
+
+    The folder holds runs.csv (what was served where) and requests.csv (arrivals, lengths, latencies).
+    """
+    _run("requests", folder, out, output, calibrate_on)
 
 
-def _run(kind: str, path: Path, out: Path | None, output: Format) -> None:
+def _run(kind: str, path: Path, out: Path | None, output: Format, calibrate_on: str = "") -> None:
     from drivetrain.errors import FileError
 
     if out is not None and out.is_dir():
@@ -82,17 +95,21 @@ def _run(kind: str, path: Path, out: Path | None, output: Format) -> None:
         raise FileError(f"--out {out}: there is no folder {out.parent}. Create it first.")
     if out is not None and out.exists() and path.exists() and out.samefile(path):
         raise FileError(f"--out {out} is the file of measurements itself; give another name.")
-    if kind != "requests":
+    if kind != "training":  # the only one without machine code
         announce_compile()
     from drivetrain.report.output import as_csv, as_json, write_whole
     from drivetrain.verbs.validate import validate
 
     with stages() as tell:
-        found = validate(kind, path, partial(tell, "predicting"))
+        found = validate(kind, path, partial(tell, "predicting"), calibrate_on=calibrate_on)
     if out is not None:
         write_whole(out, as_csv(found.predictions))
         typer.echo(f"{len(found.predictions)} rows written to {out}", err=True)
-    if output is Format.table:
+    if output is Format.table and kind == "requests":
+        from drivetrain.report.validate_requests import print_requests
+
+        print_requests(found.summary)
+    elif output is Format.table:
         from drivetrain.report.validate import print_validation
 
         print_validation(found.summary)

@@ -46,8 +46,14 @@ def fingerprint() -> str:
         "serving/sweep.py",
         "serving/capacity.py",
         "serving/closed_loop.py",
+        "serving/sim/draws.py",
+        "serving/sim/records.py",
+        "serving/sim/sketch.py",
     ):
         digest.update((package / module).read_bytes())
+    for folder in ("serving/sim/kernel", "serving/policies"):
+        for path in sorted((package / folder).rglob("*.py")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 
@@ -61,13 +67,24 @@ def jit(function: Callable[..., Any]) -> Any:  # noqa: ANN401 - numba's dispatch
     return numba.njit(cache=True, fastmath=False, nogil=True)(function)
 
 
-def compiled_before() -> bool:
-    """Whether this machine already holds compiled code of this Python and these sources."""
-    folder = Path(os.environ["NUMBA_CACHE_DIR"])
-    return folder.is_dir() and any(folder.rglob("*.nbi"))
+def inner(function: Callable[..., Any]) -> Any:  # noqa: ANN401 - as above
+    """Compile ``function`` as part of those that call it: not kept by itself, not to be called from Python.
+
+    Quicker to compile and to load where many small functions make up one program.
+    """
+    return numba.njit(nogil=True, **_WITHOUT_WRAPPERS)(function)
+
+
+_WITHOUT_WRAPPERS: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
+def compiled_before(folder: str = "*") -> bool:
+    """Whether this machine already holds compiled code of this Python and these sources (of modules in ``folder``)."""
+    return any(Path(os.environ["NUMBA_CACHE_DIR"]).glob(f"{folder}_*/*.nbi"))
 
 
 _announcers: list[Callable[[str], None]] = []
+_known: set[str] = set()
 
 
 def announce_with(tell: Callable[[str], None]) -> None:
@@ -75,8 +92,8 @@ def announce_with(tell: Callable[[str], None]) -> None:
     _announcers[:] = [tell]
 
 
-def ready() -> None:
-    """Call before the first use of compiled code."""
-    if _announcers and not compiled_before():
-        _announcers[0](f"first run on this machine: compiling for some seconds, kept in {cache_folder()}")
-    _announcers.clear()
+def ready(folder: str = "*", how_long: str = "some seconds") -> None:
+    """Call before the first use of compiled code; of modules in ``folder`` where that takes long by itself."""
+    if _announcers and folder not in _known and not compiled_before(folder):
+        _announcers[0](f"first run on this machine: compiling for {how_long}, kept in {cache_folder()}")
+    _known.add(folder)

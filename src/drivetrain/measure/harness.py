@@ -13,6 +13,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from drivetrain.catalogue import loader
+from drivetrain.catalogue.market import Engine
 from drivetrain.cost import jit
 from drivetrain.measure.recipes import DEFAULT, Recipe
 from drivetrain.serving import closed_loop
@@ -55,7 +57,7 @@ def simulate(
         d.coefficients.ops, d.coefficients.collectives, scalars(d, prepared.budget, slots)[:STEP_SCALARS],
         np.array(d.coefficients.spans), lengths(isl, spread, n, _ISL_SEED), lengths(osl, spread, n, _OSL_SEED),
         concurrency, float(prepared.budget), slots, float(d.cut.layout.dp),
-        runs_prefill_first(d.engine.family) if prefill_first is None else prefill_first, True,
+        not d.engine.scheduler.mixed(True) if prefill_first is None else prefill_first, True,
         d.efficiency.request_s, d.efficiency.frontend_s, recipe.poll, recipe.hold, ttft, tpot,
     )  # fmt: skip
     reduce: Callable[[Floats], np.float64] = np.median if statistic == "median" else np.mean
@@ -69,8 +71,14 @@ def simulate(
 
 
 def runs_prefill_first(engine_family: str) -> bool:
-    """Whether the engine runs prompt chunks in steps of their own (SGLang's default) instead of with decodes."""
-    return engine_family == "sglang"
+    """Whether the newest engine of a family runs prompt chunks in steps of their own instead of with decodes.
+
+    >>> runs_prefill_first("sglang"), runs_prefill_first("vllm")
+    (True, False)
+    """
+    known: list[Engine] = [e for e in loader.load_all("engines").values() if e.family == engine_family]
+    newest = max(known, key=lambda e: e.released, default=None)
+    return newest is not None and not newest.scheduler.mixed(True)
 
 
 @lru_cache(maxsize=256)

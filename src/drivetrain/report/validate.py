@@ -13,11 +13,11 @@ from drivetrain.report.serve import consoles
 from drivetrain.units import number
 
 _SHOWN_REASONS, _SHOWN_ROWS = 12, 3
-_SHORT = {"concurrency": "C"}
+_SHORT = {"concurrency": "C", "tokens_per_s_per_accel": "tok/s/accel."}
 _TIMES = ("tpot", "ttft", "itl")
 _FINE, _ENOUGH = ("concurrency",), 5  # groups shown only from so many rows; --format json has all
 _NOT_METRICS = ("kind", "n", "predicted", "coverage", "clean", "skipped", "unscored", "groups", "scored", "saturated",
-                "choice", "meta", "points")  # fmt: skip
+                "choice", "meta", "points", "by_source", "macro")  # fmt: skip
 
 
 def print_validation(summary: dict[str, Any], groups: bool = True) -> None:
@@ -101,7 +101,7 @@ def _table(summary: dict[str, Any], metrics: list[str], groups: bool) -> Table:
 def _lines(table: Table, name: str, entry: dict[str, Any], metrics: list[str]) -> None:
     for metric in metrics:
         if entry.get(metric):
-            table.add_row(name, metric.replace("_", " "), *_cells(entry[metric]))
+            table.add_row(name, _SHORT.get(metric, metric.replace("_", " ")), *_cells(entry[metric]))
             name = ""
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from drivetrain.arch.params import count, kv_bytes_per_token, state_bytes_per_sequence
 from drivetrain.catalogue import loader
-from drivetrain.catalogue.check import check, facts_of
+from drivetrain.catalogue.check import check, choices_of, facts_of
 from drivetrain.catalogue.fact import Fact
 from drivetrain.catalogue.model import Model
+from drivetrain.catalogue.stated import Stated
 from drivetrain.catalogue.support_rules import QUESTIONS
 from drivetrain.errors import BadInputError, UnknownNameError
-from drivetrain.registry import suggest
+from drivetrain.registry import slug, suggest
 
 Row = dict[str, Any]
 _COUNT_TOLERANCE = 0.01
@@ -26,6 +27,10 @@ def list_entries(kind: str) -> list[Row]:
     >>> [row["name"] for row in list_entries("regions")][:3]
     ['australia', 'brazil', 'canada']
     """
+    if slug(kind) in ("policy", "policies"):  # code, not facts; listed beside them for those who look for names
+        from drivetrain.serving import policies
+
+        return [dict(row) for row in policies.listed()]
     kind = loader.kind_of(kind)
     columns = _COLUMNS.get(kind, _named)
     return [{"name": name} | columns(record) for name, record in loader.load_all(kind).items()]
@@ -43,7 +48,8 @@ def show_entry(name: str, kind: str | None = None, *, sources: bool = False) -> 
         row |= {"counted": _counted(record)}
     if found_kind == "quality":
         row |= _quality(record)
-    doubtful = [key for key, fact in facts_of(record).items() if fact.unverified]
+    known: dict[str, Fact | Stated] = {**facts_of(record), **choices_of(record)}
+    doubtful = [key for key, fact in known.items() if fact.unverified]
     if doubtful:
         row["unverified"] = doubtful
     if sources:
@@ -124,6 +130,8 @@ def _values(record: Any) -> Iterator[Row]:  # noqa: ANN401 - any record
         yield _value(key, fact, used=True)
         for other in fact.also:
             yield _value(key, other, used=False)
+    for key, stated in choices_of(record).items():
+        yield _choice(key, stated, record)
 
 
 def _value(key: str, fact: Fact, *, used: bool) -> Row:
@@ -145,12 +153,34 @@ def _value(key: str, fact: Fact, *, used: bool) -> Row:
     }
 
 
+def _choice(key: str, stated: Stated, record: Any) -> Row:  # noqa: ANN401 - any record
+    """A word or switch with its source, as :func:`_value` has numbers."""
+    source, value = loader.sources().get(stated.source), record
+    for name in key.split("."):
+        value = getattr(value, name)
+    return {
+        "field": key,
+        "used": True,
+        "value": value,
+        "unit": "",
+        "stated": str(value),
+        "kind": stated.kind,
+        "unverified": stated.unverified,
+        "source": stated.source,
+        "seen": stated.seen,
+        "title": source.title if source else "",
+        "publisher": source.publisher if source else "",
+        "url": source.url if source else "",
+        "note": stated.note,
+    }
+
+
 def _plain(value: Any) -> Any:  # noqa: ANN401 - a record or a part of one
     if isinstance(value, Fact):
         return value.value
     if is_dataclass(value) and not isinstance(value, type):
         plain = {field.name: _plain(getattr(value, field.name)) for field in fields(value)
-                 if field.name != "facts"}  # fmt: skip
+                 if field.name not in ("facts", "stated")}  # fmt: skip
         if hasattr(value, "link_bytes_per_s") and hasattr(value, "bytes_per_s"):
             plain["bytes_per_s"] = value.bytes_per_s
         return plain
@@ -214,6 +244,9 @@ def _engine(record: Any) -> Row:  # noqa: ANN401
         "max_num_seqs": record.max_num_seqs,
         "memory_frac": record.memory_frac,
         "block_tokens": record.block_tokens,
+        "mixes": record.scheduler.mixes,
+        "reserves": record.scheduler.reserve_output_frac,
+        "prefix_cache": record.scheduler.prefix_cache,
     }
 
 

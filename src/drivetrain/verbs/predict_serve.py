@@ -52,7 +52,7 @@ def predict(scenario: ServeScenario, *, operators: bool = False) -> dict[str, An
             "predict evaluates one configuration: give one --accelerator and one --layout (plan searches)."
         )
     resolved = resolve(scenario)
-    offer, prepared = _prepared(resolved)
+    offer, prepared = prepared_of(resolved)
     targets = parse_slo(scenario.slo)
     if scenario.concurrency is not None:
         state = at_concurrency(prepared, scenario.concurrency)
@@ -104,7 +104,8 @@ def _finished(fields: dict[str, Any], resolved: Resolved, scenario: ServeScenari
     return fields
 
 
-def _prepared(resolved: Resolved) -> tuple[Any, Prepared]:
+def prepared_of(resolved: Resolved) -> tuple[Any, Prepared]:
+    """The first layout of a resolved question on its first offer, ready to evaluate; an error where it does not fit."""
     offer, layout = resolved.offers[0], resolved.layouts[0]
     check_layout(resolved.model, layout)
     engine, checkpoint = startable(resolved, offer, layout)

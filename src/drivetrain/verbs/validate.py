@@ -19,6 +19,7 @@ _KINDS = {
     "mlperf": ("mlperf", "mlperf"),
     "collectives": ("collectives", "collectives"),
     "power": ("power", "power"),
+    "training": ("training", "training"),
 }
 
 
@@ -30,12 +31,17 @@ class Validation:
     predictions: list[dict[str, Any]]
 
 
-def validate(kind: str, path: str | Path, progress: Progress = quiet) -> Validation:
-    """Predict and score a file of ``kind``: serving, mlperf, collectives or power."""
+def validate(kind: str, path: str | Path, progress: Progress = quiet, *, calibrate_on: str = "") -> Validation:
+    """Predict and score a file: serving, mlperf, collectives, power or training; or a folder of recorded requests.
+
+    ``calibrate_on`` names a recorded run to fit on first, or ``first-half``.
+    """
     if kind == "requests":
-        if not Path(path).is_dir():
-            raise FileError(f"{path} is not a folder of recorded requests.")
-        raise BadInputError("validate requests is not there yet: it comes with the simulator.")
+        return _replayed(Path(path), calibrate_on, progress)
+    if calibrate_on:
+        raise BadInputError(
+            "--calibrate-on goes with recorded requests; 'drivetrain calibrate FILE' fits on load tests."
+        )
     if kind not in _KINDS:
         raise BadInputError(f"unknown kind '{kind}'. Kinds: {', '.join(_KINDS)}, requests.")
     columns = import_module(f"drivetrain.measure.{_KINDS[kind][1]}")
@@ -57,12 +63,27 @@ def validate_reference(progress: Progress = quiet) -> list[Validation]:
     return found
 
 
+def _replayed(folder: Path, calibrate_on: str, progress: Progress) -> Validation:
+    from drivetrain.measure.recorded_score import validate_requests
+
+    if not folder.is_dir():
+        raise FileError(f"{folder} is not a folder of recorded requests.")
+    started = time.perf_counter()
+    found = validate_requests(folder, calibrate_on, progress)
+    found.summary["meta"] = _meta(str(folder), started)
+    return Validation(found.summary, found.predictions)
+
+
+def _meta(name: str, started: float) -> dict[str, Any]:
+    return {"version": __version__, "file": name, "elapsed_s": round(time.perf_counter() - started, 3)}
+
+
 def _validated(kind: str, table: Table, name: str, progress: Progress, points: bool = False) -> Validation:
     started = time.perf_counter()
     module = import_module(f"drivetrain.measure.{_KINDS[kind][0]}")
     found = module.outcomes(table, progress)
     summary = module.summary(table, found)
-    summary["meta"] = {"version": __version__, "file": name, "elapsed_s": round(time.perf_counter() - started, 3)}
+    summary["meta"] = _meta(name, started)
     if points:
         summary["points"] = [_point(raw, outcome) for raw, outcome in zip(table.rows, found, strict=True)]
     return Validation(summary, prediction_rows(found, module.COLUMNS))

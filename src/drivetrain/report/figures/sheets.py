@@ -1,4 +1,4 @@
-"""Whole pictures: a plan, a prediction, a comparison."""
+"""Whole pictures: a plan, a prediction, a comparison, a simulation."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ _ROWS = 6  # accelerators of a plan that are drawn
 
 
 def figure_of(verb: str, answer: Mapping[str, Any]) -> Figure:
-    """The picture of an answer of ``plan``, ``predict`` or ``compare``."""
+    """The picture of an answer of ``plan``, ``predict``, ``compare`` or ``simulate``."""
+    from drivetrain.report.figures.simulate import simulation  # which builds on the sheet below
+
     with styled():
-        return {"plan": _plan, "predict": _prediction, "compare": _comparison}[verb](answer)
+        drawn = {"plan": _plan, "predict": _prediction, "compare": _comparison, "simulate": simulation}
+        return drawn[verb](answer)
 
 
 def _plan(answer: Mapping[str, Any]) -> Figure:
-    figure = _sheet(13.0, 9.4, answer["verdict"], answer)
+    figure = sheet(13.0, 9.4, answer["verdict"], answer)
     grid = figure.add_gridspec(2, 2, left=0.1, right=0.985, top=0.875, bottom=0.125, hspace=0.5, wspace=0.32)
     front, frontier = front_of(answer), quality_frontier(answer)
     rows = answer["by_accelerator"] or [answer["best"] or answer["closest_miss"]]
@@ -36,11 +39,11 @@ def _plan(answer: Mapping[str, Any]) -> Figure:
     if front.points:
         pareto_panel(first, front)
     else:
-        _nothing(first, "nothing keeps up with this traffic")
+        nothing(first, "nothing keeps up with this traffic")
     places = [figure.add_subplot(grid[place]) for place in ((0, 1), (1, 0), (1, 1))]
     if not shown:
         for axes in places:
-            _nothing(axes, "no plan")
+            nothing(axes, "no plan")
         return figure
     memory_panel(places[0], shown, names)
     step_panel(places[1], shown, names)
@@ -52,7 +55,7 @@ def _plan(answer: Mapping[str, Any]) -> Figure:
 
 
 def _prediction(fields: Mapping[str, Any]) -> Figure:
-    figure = _sheet(13.0, 5.6, deployment_of(fields), fields)
+    figure = sheet(13.0, 5.6, deployment_of(fields), fields)
     grid = figure.add_gridspec(2, 2, left=0.06, right=0.985, top=0.82, bottom=0.2, hspace=1.7, wspace=0.32)
     layout = fields["layout"]
     names = [f"decode\n{layout['decode']['layout']}" if isinstance(layout, Mapping) else layout]
@@ -62,14 +65,14 @@ def _prediction(fields: Mapping[str, Any]) -> Figure:
     if fields.get("operators"):
         roofline_panel(right, fields)
     else:
-        _nothing(right, "no operators listed for this layout")
+        nothing(right, "no operators listed for this layout")
     return figure
 
 
 def _comparison(answer: Mapping[str, Any]) -> Figure:
     steps = waterfall(answer)
     height = 2.9 + 0.5 * max(len(steps), 2)
-    figure = _sheet(11.0, height, headline(answer), answer)
+    figure = sheet(11.0, height, headline(answer), answer)
     sides = "\n".join(shortened(f"{letter}  {answer[letter.lower()]['name']}", 150) for letter in ("A", "B"))
     figure.text(0.2 / 11.0, 1 - 0.75 / height, sides, va="top", fontsize=8.5, color=FAINT)
     axes = figure.add_subplot(figure.add_gridspec(1, 1, left=0.34, right=0.97, top=1 - 1.65 / height,
@@ -77,11 +80,11 @@ def _comparison(answer: Mapping[str, Any]) -> Figure:
     if steps:
         waterfall_panel(axes, steps, answer["metric"], method_of(answer))
     else:
-        _nothing(axes, "no effects to draw")
+        nothing(axes, "no effects to draw")
     return figure
 
 
-def _sheet(width: float, height: float, text: str, answer: Mapping[str, Any]) -> Figure:
+def sheet(width: float, height: float, text: str, answer: Mapping[str, Any]) -> Figure:
     """An empty picture with its sentence above and its provenance below."""
     from matplotlib.figure import Figure
 
@@ -95,6 +98,7 @@ def _sheet(width: float, height: float, text: str, answer: Mapping[str, Any]) ->
     return figure
 
 
-def _nothing(axes: Axes, text: str) -> None:
+def nothing(axes: Axes, text: str) -> None:
+    """A panel that has nothing to show says so."""
     axes.set_axis_off()
     axes.text(0.5, 0.5, text, ha="center", va="center", color=FAINT, transform=axes.transAxes)

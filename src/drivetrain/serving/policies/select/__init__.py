@@ -1,0 +1,1 @@
+"""Select policies: each names the service (model) for a request. One file per policy, named like it."""

@@ -1,0 +1,170 @@
+"""From the names of a training question to records: model, accelerators with prices and networks, law, reliability."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from drivetrain.arch.params import count
+from drivetrain.catalogue import loader
+from drivetrain.catalogue.hardware import Accelerator, Server
+from drivetrain.catalogue.market import Economic, Region
+from drivetrain.catalogue.model import Model
+from drivetrain.cost.hardware import Hardware, hardware_of
+from drivetrain.econ.pricing import HourlyPrice, hourly_price
+from drivetrain.errors import BadInputError
+from drivetrain.training.cases import Cluster
+from drivetrain.training.coefficients import Coefficients, coefficients
+from drivetrain.training.fabric import Network, network_of, on_network
+from drivetrain.training.goodput import Checkpoint, Reliability, checkpoint_of
+from drivetrain.training_scenario import TrainScenario
+from drivetrain.verbs.offers import servers_by_accelerator
+
+FRAMEWORKS = ("megatron", "megatron-2022", "foundry", "maxtext", "fsdp")
+_LEAST_MEMORY = 40e9  # of an accelerator that a plan considers unasked
+_UNASKED = ("gpu", "tpu", "npu")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One kind of accelerator as a plan may use it.
+
+    ``host_w``: nameplate of its share of the host; ``unit``: accelerators of a server.
+    """
+
+    accelerator: Accelerator
+    hardware: Hardware
+    network: Network | None
+    framework: str
+    rates: Coefficients
+    price: HourlyPrice | None
+    host_w: float
+    unit: int
+
+    @property
+    def name(self) -> str:
+        """The accelerator's name."""
+        return self.accelerator.name
+
+    @property
+    def nameplate_w(self) -> float:
+        """TDP and host share of one accelerator."""
+        return self.accelerator.tdp_w + self.host_w
+
+    def cluster(self, n: int) -> Cluster:
+        """``n`` of them on the network chosen."""
+        hardware = on_network(self.hardware, self.network, n) if self.network else self.hardware
+        return Cluster(hardware, n)
+
+    @property
+    def network_name(self) -> str:
+        """What joins the servers."""
+        return self.network.name if self.network else self.hardware.topology.scaleout_fabric
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """A scenario with every name looked up."""
+
+    scenario: TrainScenario
+    model: Model | None
+    parts: tuple[Part, ...]
+    region: Region
+    economics: dict[str, Economic]
+    reliability: Reliability
+
+    @property
+    def pue(self) -> float:
+        """Power usage effectiveness."""
+        return self.economics["pue"].mid.value
+
+    @property
+    def load_frac(self) -> float:
+        """Mean over nameplate power of a training server."""
+        return self.economics["server_load_frac"].mid.value
+
+    def checkpoint(self, params: float, n: int) -> Checkpoint:
+        """The checkpoint of a model on ``n`` accelerators."""
+        s = self.scenario
+        return checkpoint_of(
+            params, n, store_bytes_per_s=s.store_bytes_per_s, blocking=s.checkpoint == "blocking"
+        )  # fmt: skip
+
+
+def resolve(scenario: TrainScenario) -> Asked:
+    """Look every name up; errors name what is unknown and what is close."""
+    model = loader.load("models", scenario.model) if scenario.model else None
+    region: Region = loader.load("regions", scenario.region)
+    if scenario.objective == "carbon" and region.carbon_g_per_kwh is None:
+        raise BadInputError(f"the catalogue has no carbon intensity for {region.name}. Choose another --region.")
+    economics = loader.economics()
+    accelerators = [loader.load("accelerators", name) for name in scenario.accelerators] or _unasked(scenario)
+    servers = servers_by_accelerator()
+    network = scenario.fabric[0] if scenario.fabric else ""
+    prices = tuple(loader.load_all("prices").values())
+    kwh = region.usd_per_kwh if region.usd_per_kwh is not None else economics["electricity_usd_per_kwh"].mid.value
+    parts = []
+    for accelerator in {a.name: a for a in accelerators}.values():
+        server = next(iter(servers.get(accelerator.name, ())), None)
+        host_w = server.host_w / server.n_accelerators if server else 0.0
+        framework = framework_for(scenario.framework, accelerator)
+        rates, _ = coefficients(framework, accelerator.generation)
+        parts.append(Part(
+            accelerator=accelerator,
+            hardware=_hardware(accelerator, server),
+            network=network_of(network, accelerator) if network else None,
+            framework=framework, rates=rates,
+            price=hourly_price(accelerator.name, scenario.pricing, prices, economics, accelerator.tdp_w + host_w, kwh),
+            host_w=host_w, unit=server.n_accelerators if server else min(accelerator.scaleup.domain, 8),
+        ))  # fmt: skip
+    return Asked(scenario, model, tuple(parts), region, economics, _reliability(scenario))
+
+
+def with_network(part: Part, fabric: str) -> Part:
+    """``part`` on another network."""
+    return replace(part, network=network_of(fabric, part.accelerator))
+
+
+def framework_for(asked: str, accelerator: Accelerator) -> str:
+    """The training software whose coefficients hold: as asked, else what is usual on such parts."""
+    if asked:
+        if asked not in FRAMEWORKS:
+            raise BadInputError(f"framework '{asked}' is not known. Choose {', '.join(FRAMEWORKS)}.")
+        return asked
+    if accelerator.kind == "tpu":
+        return "maxtext"
+    return "megatron" if accelerator.kind == "gpu" else ""
+
+
+def active_params(model: Model) -> float:
+    """Parameters that a token passes, as the scaling laws and 6 N D count them."""
+    return float(count(model).active)
+
+
+def _hardware(accelerator: Accelerator, server: Server | None) -> Hardware:
+    if server is None:
+        return hardware_of(accelerator)
+    fabric = server.fabric if _is_scaleout(server.fabric) else ""
+    return hardware_of(accelerator, nic_bytes_per_s=server.nic_bytes_per_s or None, fabric=fabric)
+
+
+def _is_scaleout(fabric: str) -> bool:
+    return any(fabric == f.name and f.scope == "scale-out" for f in loader.load_all("fabrics").values())
+
+
+def _unasked(scenario: TrainScenario) -> list[Accelerator]:
+    """Parts that ship, can multiply in the precision, and were made to be joined by more than a host's bus."""
+    return [
+        a for a in loader.load_all("accelerators").values()
+        if a.status == "shipping" and a.kind in _UNASKED and a.usable_bytes >= _LEAST_MEMORY
+        and a.scaleup.kind != "pcie" and a.scaleup.domain >= 4 and scenario.precision in a.flops
+    ]  # fmt: skip
+
+
+def _reliability(scenario: TrainScenario) -> Reliability:
+    found = Reliability()
+    given = {
+        "failures_per_hour": None if scenario.mtbf_hours is None else 1.0 / scenario.mtbf_hours,
+        "detection_s": scenario.detection_s, "restart_s": scenario.restart_s, "repair_s": scenario.repair_s,
+        "spares": None if scenario.spares is None else int(scenario.spares),
+    }  # fmt: skip
+    return replace(found, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]

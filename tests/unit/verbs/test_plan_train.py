@@ -1,0 +1,191 @@
+"""``plan train``: every way to say what there is to spend, what follows from it, and what cannot be."""
+
+import re
+
+import pytest
+
+from drivetrain.errors import BadInputError
+from drivetrain.training.scaling.known import parametric
+from drivetrain.training.scaling.optimum import optimum
+from drivetrain.verbs.plan_train import plan_train
+from drivetrain.verbs.train_solve import ladder
+
+H100 = {"accelerator": "h100-sxm"}
+CONTRACT = ("params", "active_params", "tokens", "loss", "layout", "step_time_s", "mfu", "hfu", "effective_time_frac",
+            "days", "usd", "energy_j", "carbon_kg", "memory_bytes", "breakdown_s", "breakdown", "ranges",
+            "sources")  # fmt: skip
+
+
+def test_the_question_of_the_issue():
+    got = plan_train(flops=5.76e23, n=2048, fabric="ib-ndr", **H100)
+    assert got["feasible"]
+    assert all(got[name] is not None for name in CONTRACT)
+    best = optimum(parametric(), 5.76e23)
+    assert got["params"] == pytest.approx(best.params, rel=0.01)
+    assert got["tokens"] == pytest.approx(best.tokens, rel=0.01)
+    assert got["flops"] == pytest.approx(5.76e23)
+    assert got["flops"] == pytest.approx(6 * got["params"] * got["tokens"])
+    assert got["loss"]["p10"] < got["loss"]["value"] < got["loss"]["p90"]
+    assert got["loss"]["value"] == pytest.approx(best.loss, rel=1e-4)
+    assert 0.35 < got["mfu"] < 0.55
+    assert got["limited_by"] == "flops"
+    assert got["n_layouts"] > 1000
+
+
+def test_numbers_follow_from_one_another():
+    got = plan_train(flops=5.76e23, n=2048, fabric="ib-ndr", spares=16, **H100)
+    tokens = got["global_batch"] * got["seq"]
+    assert sum(got["breakdown_s"].values()) == pytest.approx(got["step_time_s"])
+    assert sum(got["breakdown"].values()) == pytest.approx(1.0)
+    assert got["breakdown"]["useful"] == pytest.approx(got["mfu"])
+    assert got["tokens_per_s"] == pytest.approx(tokens / got["step_time_s"])
+    seconds = got["tokens"] / got["tokens_per_s"] / got["effective_time_frac"]
+    assert got["days"] == pytest.approx(seconds / 86400)
+    assert got["usd"] == pytest.approx((2048 + 16) * got["price"]["usd_per_hour"] * seconds / 3600)
+    assert got["usd_per_trillion_tokens"] == pytest.approx(got["usd"] / got["tokens"] * 1e12)
+    assert got["energy_j"] == pytest.approx(got["power_w"] * seconds)
+    assert got["carbon_kg"] == pytest.approx(got["energy_j"] / 3.6e6 * 0.384)
+    memory = got["memory_bytes"]
+    parts = [value for name, value in memory.items() if name not in ("total", "capacity")]
+    assert memory["total"] == pytest.approx(sum(parts))
+    assert memory["total"] < memory["capacity"]
+    good = got["goodput"]
+    lost = good["checkpoint_frac"] + good["lost_frac"] + good["recovery_frac"]
+    assert got["effective_time_frac"] + lost == pytest.approx(1.0)
+    layouts = got["layouts"]
+    assert layouts[0]["layout"] == got["layout"]
+    assert [row["step_time_s"] for row in layouts] == sorted(row["step_time_s"] for row in layouts)
+
+
+def test_money_is_spent_and_not_more():
+    got = plan_train(budget="$2M", **H100)
+    assert got["usd"] == pytest.approx(2e6, rel=1e-6)
+    assert got["days"] <= 90
+    assert got["limited_by"] == "budget_usd"
+    best = optimum(parametric(), got["flops"])
+    assert got["params"] == pytest.approx(best.params, rel=0.02)  # the size fits the compute that the money buys
+    more = plan_train(budget="$4M", **H100)
+    assert more["loss"]["value"] < got["loss"]["value"]
+
+
+def test_time_is_used_up():
+    got = plan_train(days=30, n=512, **H100)
+    assert got["days"] == pytest.approx(30, rel=1e-6)
+    assert got["limited_by"] == "days"
+    both = plan_train(days=30, n=512, budget="$100k", **H100)
+    assert both["limited_by"] == "budget_usd"
+    assert both["days"] < 30
+
+
+def test_power_bounds_the_cluster():
+    got = plan_train(power="2 MW", days=30, **H100)
+    assert got["provisioned_w"] <= 2e6
+    assert got["provisioned_w"] > 2e6 / 1.6
+    assert got["days"] == pytest.approx(30)
+    longer = plan_train(flops=1e23, power="2 MW", **H100)
+    assert longer["n_accelerators"] == got["n_accelerators"]
+
+
+def test_fixed_work_takes_the_fewest_accelerators_in_time():
+    got = plan_train(model="llama-3.1-8b", tokens="200B", days=10, **H100)
+    assert got["days"] <= 10
+    n = got["n_accelerators"]
+    fewer = max(k for k in ladder(8, 8, n) if k < n)
+    assert plan_train(model="llama-3.1-8b", tokens="200B", n=fewer, **H100)["days"] > 10
+    faster = plan_train(model="llama-3.1-8b", tokens="200B", days=5, **H100)
+    assert faster["n_accelerators"] > n
+    assert faster["usd"] >= got["usd"] * 0.97  # more of them wait more
+
+
+def test_a_model_alone_trains_on_its_optimal_tokens():
+    got = plan_train(model="llama-3.1-8b", n=64, **H100)
+    assert optimum(parametric(), got["flops"]).params == pytest.approx(got["active_params"], rel=1e-3)
+
+
+def test_a_target_loss_is_reached():
+    got = plan_train(target_loss=2.05, **H100)
+    assert got["loss"]["value"] == pytest.approx(2.05, abs=2e-3)
+    named = plan_train(model="llama-3.1-8b", target_loss=2.05, **H100)
+    assert named["loss"]["value"] == pytest.approx(2.05, abs=1e-6)
+    assert named["flops"] >= got["flops"] * 0.99
+    served = plan_train(target_loss=2.05, served_tokens="10T", **H100)
+    assert served["params"] < got["params"]
+    assert served["flops"] > got["flops"]
+
+
+def test_several_accelerators_are_ranked_and_unpriced_ones_told():
+    got = plan_train(flops=1e22, accelerators=("a100-sxm-80gb", "h100-sxm", "h800-sxm"), n=64)
+    assert [row["usd"] for row in got["by_accelerator"]] == sorted(row["usd"] for row in got["by_accelerator"])
+    assert {row["accelerator"] for row in got["unpriced"]} == {"h800-sxm-80gb"}
+    assert got["accelerator"] == got["by_accelerator"][0]["accelerator"]
+    quick = plan_train(flops=1e22, accelerators=("a100-sxm-80gb", "h100-sxm"), n=64, objective="days")
+    assert quick["accelerator"] == "h100-sxm-80gb"
+
+
+def test_failures_and_slow_stores_cost_time():
+    plain = plan_train(flops=5.76e23, n=2048, **H100)
+    worse = plan_train(flops=5.76e23, n=2048, mtbf=5000, restart="30 min", **H100)
+    blocking = plan_train(flops=5.76e23, n=2048, checkpoint="blocking", store="20 GB/s", **H100)
+    assert worse["effective_time_frac"] < plain["effective_time_frac"]
+    assert blocking["effective_time_frac"] < plain["effective_time_frac"]
+    assert worse["days"] > plain["days"]
+    assert worse["step_time_s"] == plain["step_time_s"]
+
+
+def test_adapters_have_no_loss():
+    got = plan_train(model="llama-3.1-8b", lora_rank=16, tokens="10M", n=8, **H100)
+    assert got["loss"]["value"] is None
+    with pytest.raises(BadInputError, match="needs --tokens"):
+        plan_train(model="llama-3.1-8b", lora_rank=16, n=8, **H100)
+
+
+@pytest.mark.parametrize(
+    ("choices", "match"),
+    [
+        ({"flops": 5.76e23, "n": 16, "days": 30}, "give --days .* or about"),
+        ({"flops": 5.76e23, "budget": "$10k"}, "raise --budget"),
+        ({"flops": 5.76e23, "n": 8}, "does not fit"),
+        ({"flops": 5.76e23, "n": 2048, "power": "1 MW"}, "raise --power"),
+        ({"power": "1 kW"}, "does not feed"),
+        ({"budget": "$0.01"}, "outside what can be planned"),
+        ({"model": "llama-3.1-8b", "target_loss": 1.9}, "its limit"),
+        ({"flops": 5.76e23, "days": 0.1}, "Raise --days"),
+        ({"flops": 1e21, "precision": "nvfp4"}, "no nvfp4 units"),
+    ],
+)
+def test_what_cannot_be_says_what_to_change(choices, match):
+    got = plan_train(**choices, **H100)
+    assert not got["feasible"]
+    assert got["layout"] is None
+    assert re.search(match, got["verdict"]), got["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("choices", "match"),
+    [
+        ({}, "say what there is"),
+        ({"days": 30}, "days alone"),
+        ({"flops": 1e15}, "outside what can be planned"),
+        ({"flops": 1e22, "served_tokens": 1e12}, "give --target-loss"),
+        ({"flops": 1e22, "layout": "tp8"}, "give --model too"),
+        ({"target_loss": 1.5}, "out of reach"),
+        ({"flops": 1e22, "law": "nobody"}, "unknown scaling law"),
+        ({"flops": 1e22, "region": "moon"}, "unknown region"),
+    ],
+)
+def test_questions_that_make_no_sense(choices, match):
+    with pytest.raises(BadInputError, match=match):
+        plan_train(**choices, **H100)
+
+
+def test_a_mixture_says_that_the_law_is_of_dense_models():
+    got = plan_train(model="mixtral-8x7b", tokens="100B", n=64, **H100)
+    assert got["active_params"] < got["params"]
+    assert any("mixture of experts" in note for note in got["notes"])
+
+
+def test_same_question_same_answer():
+    one, two = (plan_train(flops=1e22, n=64, **H100) for _ in range(2))
+    for answer in (one, two):
+        answer.pop("elapsed_s")
+    assert one == two
