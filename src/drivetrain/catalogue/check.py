@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from drivetrain.catalogue import ceilings, loader, scaling, wan
+from drivetrain.catalogue import ceilings, loader, scaling, series, wan
 from drivetrain.catalogue.check_hardware import HARDWARE_CHECKS
 from drivetrain.catalogue.check_instances import check_instances
 from drivetrain.catalogue.check_quality import check_quality
@@ -44,6 +44,7 @@ def check() -> list[Problem]:
     found.extend(_check_own("wan.toml", wan.facts))
     found.extend(_check_own("scaling.toml", scaling.facts))
     found.extend(_check_own("ceilings.toml", ceilings.facts))
+    found.extend(_check_own("series.toml", series.facts))
     return sorted(found, key=lambda p: (p.file, p.field, p.message))
 
 

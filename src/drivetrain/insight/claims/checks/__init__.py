@@ -1,0 +1,1 @@
+"""One module per subject; each registers its checks with ``drivetrain.insight.claims.check.check``."""
