@@ -46,9 +46,11 @@ bench: $(STAMP)  ## speed, one JSON object a line
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/scaling.py
+	$(BIN)/python benchmarks/outlook.py
 
 bench-peers: $(STAMP) ## the same question asked of a peer, where it installs
 	$(BIN)/python benchmarks/peers.py
+	$(BIN)/python benchmarks/peers_simulate.py
 
 wheel: $(STAMP)  ## build, install into an empty environment and run there
 	bash tools/check_wheel.sh

@@ -37,6 +37,8 @@ def commands() -> Iterator[tuple[str, Any]]:
         if not children:
             yield name, command
             return
+        if getattr(command, "invoke_without_command", False):
+            yield name, command
         for child, found in children.items():
             yield from walk(f"{name} {child}", found)
 

@@ -13,7 +13,8 @@ from drivetrain.registry import suggest
 from drivetrain.techniques import parse_techniques, spelled
 from drivetrain.units import parse
 
-OBJECTIVES = ("cost", "energy", "carbon", "accelerators", "latency")
+OBJECTIVES = ("cost", "energy", "carbon", "accelerators", "latency", "tokens-per-megawatt")
+"""What a plan makes best; tokens per megawatt are of provisioned power, tokens per joule another name of energy."""
 KV_DTYPES = ("shipped", "bf16", "fp16", "fp8")
 PRICINGS = ("reserved", "on-demand", "spot", "hyperscaler", "neocloud", "own")
 DISAGGREGATE = ("off", "on", "auto")
@@ -134,6 +135,8 @@ class ServeScenario:
         _positive("memory_frac", self.memory_frac)
         if self.memory_frac is not None and self.memory_frac > 1:
             raise BadInputError(f"memory-frac must be a share up to 1, not {self.memory_frac}.")
+        if self.objective == "tokens-per-joule":
+            object.__setattr__(self, "objective", "energy")
         _one_of("objective", self.objective, OBJECTIVES)
         _one_of("pricing", self.pricing, PRICINGS)
         _one_of("kv", self.kv, KV_DTYPES)
@@ -235,7 +238,7 @@ def _check_purchase(s: ServeScenario) -> None:
         raise BadInputError("racks hold whole servers: add --buy servers, or limit the room by --max-power.")
     if s.mix and s.disaggregate != "off":
         raise BadInputError("a mixed fleet is compared with one undivided fleet: leave out --mix or --disaggregate.")
-    if s.mix and s.objective == "latency":
+    if s.mix and s.objective in ("latency", "tokens-per-megawatt"):
         raise BadInputError(
             "a mixed fleet is compared by what it takes: --mix with --objective cost, energy, carbon or accelerators."
         )

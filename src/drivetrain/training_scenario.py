@@ -38,6 +38,10 @@ class TrainScenario:
     of accelerators and hosts, without PUE), ``target_loss`` under the scaling law ``law``. ``served_tokens`` will be
     read and written by the model later; a free size is chosen for training and serving together.
 
+    What the architecture is: a free size with ``experts`` (how many times its active feed-forward weights it stores; 1
+    is dense) is a mixture; ``compute_gain`` says how many times the compute of a dense model it is worth (``None``:
+    as the law of mixtures has it).
+
     What failures cost: ``mtbf_hours`` accelerator-hours between them, ``detection_s``, ``restart_s``, ``repair_s``,
     ``spares`` (``None``: always one at hand), ``checkpoint`` and ``store_bytes_per_s``.
     """
@@ -61,6 +65,8 @@ class TrainScenario:
     power_w: float | None = None
     target_loss: float | None = None
     served_tokens: float | None = None
+    experts: float = 1.0
+    compute_gain: float | None = None
     law: str = "chinchilla"
     objective: str = "cost"
     pricing: str = "reserved"
@@ -80,7 +86,7 @@ class TrainScenario:
             _among(name, getattr(self, name), known)
         for name in _NUMBERS:
             _checked(name, getattr(self, name))
-        for name in ("n", "seq", "global_batch", "lora_rank", "spares"):
+        for name in ("n", "seq", "global_batch", "lora_rank", "spares", "experts"):
             value = getattr(self, name)
             if value is not None and value != int(value):
                 raise BadInputError(f"{name} must be a whole number, not {value:g}.")
@@ -92,6 +98,8 @@ class TrainScenario:
             raise BadInputError(
                 f"{' and '.join(given)} each fix how much is trained. Give one; budget, days, power and n limit it."
             )
+        if self.experts != 1.0 and self.model:
+            raise BadInputError(f"experts are for a size that is free; {self.model} has its own. Drop one of them.")
         if self.tokens is not None and self.target_loss is not None:
             raise BadInputError("tokens and target_loss together fix the model. Name the --model, or drop one.")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from drivetrain.catalogue import ceilings, loader, scaling, series, wan
+from drivetrain.catalogue import api_prices, ceilings, loader, scaling, series, spreads, wan
 from drivetrain.catalogue.check_hardware import HARDWARE_CHECKS
 from drivetrain.catalogue.check_instances import check_instances
 from drivetrain.catalogue.check_quality import check_quality
@@ -44,7 +44,10 @@ def check() -> list[Problem]:
     found.extend(_check_own("wan.toml", wan.facts))
     found.extend(_check_own("scaling.toml", scaling.facts))
     found.extend(_check_own("ceilings.toml", ceilings.facts))
+    for stem in ("demand", "supply"):
+        found.extend(_check_own(f"{stem}.toml", partial(spreads.facts, stem)))
     found.extend(_check_own("series.toml", series.facts))
+    found.extend(_check_own("api_prices.toml", api_prices.facts))
     return sorted(found, key=lambda p: (p.file, p.field, p.message))
 
 

@@ -11,7 +11,10 @@ import typer
 from drivetrain import __version__
 from drivetrain.cli.calibrate import calibrate_command
 from drivetrain.cli.catalogue import catalogue_app, list_command, show_command
+from drivetrain.cli.ceilings import ceilings_command
+from drivetrain.cli.claims import claims_command
 from drivetrain.cli.compare import compare_command
+from drivetrain.cli.cost import cost_app
 from drivetrain.cli.fit import fit_app
 from drivetrain.cli.import_model import import_command
 from drivetrain.cli.serve import plan_serve_command, predict_serve_command
@@ -39,6 +42,9 @@ app.add_typer(plan_app, name="plan")
 app.add_typer(predict_app, name="predict")
 app.command("simulate")(simulate_command)
 app.command("compare")(compare_command)
+app.add_typer(cost_app, name="cost")
+app.command("claims")(claims_command)
+app.command("ceilings")(ceilings_command)
 app.add_typer(validate_app, name="validate")
 app.command("calibrate")(calibrate_command)
 app.add_typer(fit_app, name="fit")

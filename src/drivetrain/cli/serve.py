@@ -28,6 +28,9 @@ from drivetrain.cli.quality import Allow, AllowUnknownQuality, Levers, MinQualit
 if TYPE_CHECKING:
     from drivetrain.verbs.from_args import Command
 
+_OBJECTIVE = (
+    "cost, energy (tokens-per-joule), carbon, accelerators, latency or tokens-per-megawatt (of provisioned power)."
+)
 _MODEL = "Catalogue name, or the path of a config.json, its folder, or a model TOML."
 _WORKLOAD = "Workload profile (drivetrain list workloads); or give --isl and --osl."
 _PREFIX = "Share of input tokens found in a prefix cache (default: the profile's own)."
@@ -68,7 +71,7 @@ Prefix = Annotated[float | None, typer.Option("--prefix-hit", help=_PREFIX, rich
 
 Objective = Annotated[
     str,
-    typer.Option("--objective", "-o", help="cost, energy, carbon, accelerators or latency.", rich_help_panel=_SPACE),
+    typer.Option("--objective", "-o", help=_OBJECTIVE, rich_help_panel=_SPACE),
 ]
 Accelerators = Annotated[
     str,

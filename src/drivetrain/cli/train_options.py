@@ -77,6 +77,12 @@ TargetLoss = Annotated[
 ServedTokens = Annotated[
     Text, _option("--served-tokens", text="Tokens to be served later: size for training and serving.", panel=_GOAL)
 ]
+Experts = Annotated[
+    Text, _option("--experts", text="A free size stores so many times its active experts (1: dense).", panel=_JOB)
+]
+ComputeGain = Annotated[
+    Text, _option("--compute-gain", text="Times the compute that the architecture is worth.", panel=_JOB)
+]
 Law = Annotated[Text, _option("--law", text="Scaling law (default: chinchilla, refitted).", panel=_GOAL)]
 Objective = Annotated[Text, _option("--objective", "-o", text="cost (default), days, energy or carbon.", panel=_GOAL)]
 

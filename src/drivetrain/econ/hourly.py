@@ -1,30 +1,16 @@
-"""What one accelerator costs an hour: rented at a price list, or owned.
+"""What one accelerator costs an hour when owned, from the price of its chip, server or cluster share.
 
-Owned (capital recovery factor ``CRF(r, L) = r / (1 - (1 + r)^-L)``, accelerator share of server and network)::
-
-    capital  = P_chip * o_server / (1 - f_network) * (CRF(r, L_server) + m)
-    facility = k_dc * kW * CRF(r, L_dc)
-    USD/h    = (capital + facility) / 8760 + kW * load * PUE * p_electricity
-
-Source: the total-cost-of-ownership form of AI cloud cost models; check against InferenceX's published hyperscaler
-figure for H100 in the tests.
+The equation of :mod:`drivetrain.econ.tco` on ``P = P_chip * o_server / (1 - f_network)``, without residual value or
+staff of their own: what ``--pricing own`` is.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from drivetrain.units import HOURS_PER_YEAR
+from drivetrain.econ.tco import Hardware, Terms, capital_recovery_factor, hourly
 
-
-def capital_recovery_factor(rate: float, years: float) -> float:
-    """Yearly payment per dollar borrowed at ``rate`` over ``years``.
-
-    >>> round(capital_recovery_factor(0.10, 5), 4), capital_recovery_factor(0.0, 4)
-    (0.2638, 0.25)
-    """
-    return 1.0 / years if rate == 0 else rate / -math.expm1(-years * math.log1p(rate))
+__all__ = ["Ownership", "capital_recovery_factor", "owned_usd_per_hour"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +33,11 @@ class Ownership:
 
 def owned_usd_per_hour(o: Ownership) -> float:
     """All-in USD per accelerator-hour of ownership."""
-    server = o.chip_usd * o.server_multiplier / (1.0 - o.network_frac)
-    capital = server * (capital_recovery_factor(o.discount_rate, o.server_years) + o.maintenance_frac)
-    facility = o.facility_usd_per_kw * o.kw * capital_recovery_factor(o.discount_rate, o.facility_years)
-    return (capital + facility) / HOURS_PER_YEAR + o.kw * o.load_frac * o.pue * o.usd_per_kwh
+    servers = o.chip_usd * o.server_multiplier
+    network = servers * o.network_frac / (1.0 - o.network_frac)
+    terms = Terms(
+        discount_rate_frac=o.discount_rate, server_years=o.server_years, maintenance_frac=o.maintenance_frac,
+        facility_usd_per_kw=o.facility_usd_per_kw, facility_years=o.facility_years, load_frac=o.load_frac, pue=o.pue,
+        usd_per_kwh=o.usd_per_kwh,
+    )  # fmt: skip
+    return hourly(Hardware(o.chip_usd, servers - o.chip_usd, network, o.kw), terms).total

@@ -21,7 +21,7 @@ _FALLBACK = {"reserved": ("on-demand",), "on-demand": ("reserved",), "hyperscale
 
 
 # Purchase prices from the one that says most: does it include the server, the network? What is missing is added.
-_SCOPE = {
+PURCHASE_SCOPE = {
     "cluster share": (True, True),
     "rack share, with physical plant": (True, True),
     "rack share, compute": (True, False),
@@ -76,10 +76,10 @@ def hourly_price(
 
 def _owned(prices: list[Price], economics: Mapping[str, Economic], kw: float, usd_per_kwh: float) -> HourlyPrice | None:
     bought = {p.terms: p for p in prices if p.kind == "purchase"}
-    terms = next((t for t in _SCOPE if t in bought), None)
+    terms = next((t for t in PURCHASE_SCOPE if t in bought), None)
     if terms is None:
         return None
-    price, (has_server, has_network) = bought[terms], _SCOPE[terms]
+    price, (has_server, has_network) = bought[terms], PURCHASE_SCOPE[terms]
 
     def mid(name: str) -> float:
         return economics[name].mid.value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich import box
@@ -17,6 +17,10 @@ from drivetrain.units import number
 
 _BAR = 24  # cells of a waterfall
 _CHOICE = 17  # cells of a difference's value in the table
+# What is told beside the numbers: the title and the field it comes from ("" is the fleet).
+_SERVING = (("plan", ""), ("engine", "engine"), ("weights", "weight_dtype"), ("bound by", "bottleneck"))
+_TRAINING = (("cluster", ""), ("model", "model"), ("network", "fabric"), ("precision", "precision"),
+             ("bound by", "bottleneck"))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ def headline(answer: Mapping[str, Any]) -> str:
         return "No difference: both ask the same question."
     if not (a["feasible"] and b["feasible"]):
         which = "Neither can" if not (a["feasible"] or b["feasible"]) else f"Only {'A' if a['feasible'] else 'B'} can"
-        return f"{which} be served within what is asked."
+        return f"{which} be {'trained' if _trains(answer) else 'served'} within what is asked."
     row = next(row for row in answer["numbers"] if row["field"] == metric)
     if row["delta"] is None:
         return f"{name_of(metric)} is not known for {'A' if row['a'] is None else 'B'}."
@@ -61,6 +65,38 @@ def waterfall(answer: Mapping[str, Any]) -> list[Step]:
         steps.append(Step(label_of(difference), at, at + (delta or 0.0), False, delta is None))
         at += delta or 0.0
     return [*steps, Step("B", 0.0, row["b"], True)]
+
+
+def lead_lines(answer: Mapping[str, Any]) -> list[Text]:
+    """Of two training runs: which reaches the lower loss, how sure that is, and what would draw them level."""
+    lead, lines = answer.get("lead"), [Text(note, style="yellow") for note in answer.get("notes", ())]
+    if not lead or not lead["value"]:
+        return lines
+    winner, loser = ("B", "A") if lead["value"] > 0 else ("A", "B")
+    text = f"{winner} reaches the lower loss by {number(abs(lead['value']))} nats"
+    if lead["p10"] is not None:
+        ends = sorted((lead["p10"], lead["p90"]) if lead["value"] > 0 else (-lead["p90"], -lead["p10"]))
+        odds = lead["b_leads"] if lead["value"] > 0 else 1.0 - lead["b_leads"]
+        said = " to ".join(number(end).replace("-", "−") for end in ends)
+        text += f" ({said}), in {number(100 * odds, 2)} % of the draws"
+    if lead["to_tie"] is not None:
+        text += f"; {loser} would draw level with {number(lead['to_tie'])} times its compute"
+    return [Text(f"{text}."), *lines]
+
+
+def contest_table(answer: Mapping[str, Any]) -> Table:
+    """Each architecture on each system, and what the step from A's to B's is worth of both."""
+    contest, metric = answer["contest"], answer["metric"]
+    table = Table(title=f"{name_of(metric)}, each architecture on each system", title_justify="left",
+                  box=box.SIMPLE_HEAD, pad_edge=False)  # fmt: skip
+    for column in ("", "A's system", "B's system"):
+        table.add_column(column, justify="right" if column else "left", no_wrap=True)
+    for letter in "ab":
+        values = (contest["architecture_on_system"][f"{letter}_on_{system}"] for system in "ab")
+        table.add_row(f"{letter.upper()}'s architecture", *(value_of(metric, value) for value in values))
+    worth = ", ".join(f"{name} {change_of(metric, delta)}" for name, delta in contest["effects"].items())
+    table.caption, table.caption_justify = f"from A to B: {worth}", "left"
+    return table
 
 
 def label_of(difference: Mapping[str, Any]) -> str:
@@ -87,12 +123,17 @@ def print_comparison(answer: Mapping[str, Any], *, pictures: bool = True) -> Non
     out.print()
     served = answer["a"]["feasible"] and answer["b"]["feasible"]
     out.print(Text(headline(answer), style="bold green" if served else "bold red"), width=width)
+    for line in lead_lines(answer):
+        out.print(line, width=width)
     out.print()
     for letter in ("a", "b"):
         _side(out, letter.upper(), answer[letter], width)
         _moved(err, letter.upper(), answer[letter])
     out.print()
     _numbers(out, answer)
+    if answer.get("contest"):
+        out.print(contest_table(answer))
+        out.print()
     if answer["differences"]:
         _effects(out, answer, pictures=pictures)
 
@@ -139,14 +180,22 @@ def _numbers(out: Console, answer: Mapping[str, Any]) -> None:
             "" if change is None else "same" if abs(change) < 5e-4 else _percent(change),
         )  # fmt: skip
     sides = [answer[letter]["best"] or {} for letter in ("a", "b")]
-    for title, name in (("plan", ""), ("engine", "engine"), ("weights", "weight_dtype"), ("bound by", "bottleneck")):
+    for title, name in _TRAINING if _trains(answer) else _SERVING:
         a, b = (_plan(side) if not name else RESOURCE.get(side.get(name, "–"), side.get(name, "–")) for side in sides)
         table.add_row(title, a, b, "same" if a == b else "")
     out.print(table)
 
 
 def _plan(best: Mapping[str, Any]) -> str:
-    return f"{best['n_accelerators']}x {best['accelerator']}\n{fleet_of(best)}" if best else "–"
+    if not best:
+        return "–"
+    return (
+        f"{best['n_accelerators']}x {best['accelerator']}\n{fleet_of(best) if 'replicas' in best else best['layout']}"
+    )
+
+
+def _trains(answer: Mapping[str, Any]) -> bool:
+    return str(answer["verb"]).endswith("train")
 
 
 def _effects(out: Console, answer: Mapping[str, Any], *, pictures: bool) -> None:
@@ -157,7 +206,7 @@ def _effects(out: Console, answer: Mapping[str, Any], *, pictures: bool) -> None
     table = Table(box=None, pad_edge=False, show_header=False)
     for justify in ("left", "left", "right", "left"):
         table.add_column(justify=justify, no_wrap=True)
-    bars = _bars(steps) if pictures else [Text()] * len(steps)
+    bars = _bars(steps, from_zero=metric != "loss.value") if pictures else [Text()] * len(steps)
     if steps:
         table.add_row("A", "", value_of(metric, steps[0].end), bars[0])
     for i, difference in enumerate(answer["differences"]):
@@ -177,10 +226,13 @@ def _effects(out: Console, answer: Mapping[str, Any], *, pictures: bool) -> None
         out.print(Text(f"and {len(gaps) - 3} more mixes that nothing serves.", style="yellow"))
 
 
-def _bars(steps: Sequence[Step], width: int = _BAR) -> list[Text]:
-    """Bars on one scale: totals full, increases dark, decreases light."""
-    ends = [0.0, *(step.end for step in steps)]
-    low, high = min(ends), max(ends)
+def _bars(steps: Sequence[Step], width: int = _BAR, *, from_zero: bool = True) -> list[Text]:
+    """Bars on one scale: totals full, increases dark, decreases light; from near the least where zero is far below."""
+    ends = [step.end for step in steps]
+    low, high = (
+        (min(0.0, *ends), max(0.0, *ends)) if from_zero else (min(ends) - 0.2 * (max(ends) - min(ends)), max(ends))
+    )
+    steps = steps if from_zero else [replace(s, start=low) if s.is_total else s for s in steps]
     scale = width / (high - low) if high > low else 0.0
     bars = []
     for step in steps:

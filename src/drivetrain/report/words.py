@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from drivetrain.arch.pools import spell_pools
-from drivetrain.units import number, show
+from drivetrain.units import JOULES_PER_KWH, number, show
 
 # Path of a number -> what it is called, and the dimension it is shown in ("$" and "" are plain numbers).
 NUMBERS: dict[str, tuple[str, str]] = {
@@ -20,6 +20,17 @@ NUMBERS: dict[str, tuple[str, str]] = {
     "output_tokens_per_s": ("output tokens per second", ""),
     "tokens_per_s_per_user": ("tokens per second per user", ""),
     "carbon_g_per_million_output_tokens": ("g CO2e per million tokens", ""),
+    "loss.value": ("loss, nats per token", ""),
+    "params": ("parameters", "params"),
+    "active_params": ("active parameters", "params"),
+    "tokens": ("training tokens", "params"),
+    "usd": ("cost", "$"),
+    "energy_j": ("energy", "MWh"),
+    "accelerator_hours": ("accelerator-hours", ""),
+    "tokens_per_s_per_accel": ("tokens per second each", ""),
+    "mfu": ("MFU", "%"),
+    "waiting_frac": ("time waiting for links", "%"),
+    "effective_time_frac": ("time that trains", "%"),
 }
 RESOURCE = {
     "hbm_bandwidth": "HBM bandwidth",
@@ -30,6 +41,8 @@ RESOURCE = {
     "hbm_capacity": "HBM capacity",
     "engine_overhead": "engine overhead",
 }
+_DIGITS = {"loss.value": 4}  # where three figures would hide what differs
+_FACTOR = {"%": 100.0, "MWh": 1e-3 / JOULES_PER_KWH}
 _LATENCY = {"ttft_s": "TTFT", "tpot_s": "TPOT", "itl_s": "ITL", "e2e_s": "end to end"}
 
 
@@ -56,7 +69,10 @@ def value_of(path: str, value: float | None) -> str:
     unit = _dimension(path)
     if unit == "$":
         return f"{'−' if value < 0 else ''}${number(abs(value))}"
-    text = show(abs(value), unit) if unit else number(abs(value))
+    if unit in _FACTOR:
+        text = f"{number(abs(value) * _FACTOR[unit])} {unit}"
+    else:
+        text = show(abs(value), unit) if unit else number(abs(value), _DIGITS.get(path, 3))
     return f"−{text}" if value < 0 and text != "0" else text
 
 

@@ -53,6 +53,8 @@ class Fleet:
             return self.wall_w
         if objective == "accelerators":
             return float(self.n_accelerators)
+        if objective == "tokens-per-megawatt":
+            return sum(line.n_accelerators * line.job.part.provisioned_w for line in self.lines)
         if objective == "latency":
             return self.state.ttft.mean + _TYPICAL_TOKENS * self.state.tpot.mean
         return self.usd_per_hour

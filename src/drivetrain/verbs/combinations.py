@@ -118,7 +118,11 @@ class Search:
         limits, objective = self.resolved.limits, self.resolved.scenario.objective
         rows = search(every, self.traffic, self.targets, pue=self.resolved.pue, max_accelerators=limits.accelerators,
                       mean_energy=objective in ("energy", "carbon"), limits=limits).rows  # fmt: skip
-        score = np.where(rows[:, sw.MEETS] == 1.0, rows[:, _COLUMN.get(objective, sw.USD_PER_HOUR)], np.inf)
+        taken = rows[:, _COLUMN.get(objective, sw.USD_PER_HOUR)]
+        if objective == "tokens-per-megawatt":
+            watts = np.array([job.part.provisioned_w for job in every])
+            taken = rows[:, sw.ACCELERATORS] * watts[rows[:, sw.JOB].astype(int)]
+        score = np.where(rows[:, sw.MEETS] == 1.0, taken, np.inf)
         best = np.full(len(every), np.inf)
         np.minimum.at(best, rows[:, sw.JOB].astype(int), np.nan_to_num(score, nan=np.inf))
         at = 0

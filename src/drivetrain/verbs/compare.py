@@ -18,6 +18,7 @@ from drivetrain.verbs.explain_differences import explain
 from drivetrain.verbs.metric import MAIN, metric_named, number_in
 from drivetrain.verbs.plan_serve import CATALOGUE_DATE, plan
 from drivetrain.verbs.predict_serve import predict
+from drivetrain.verbs.train_question import is_training
 
 Source = str | Path | Mapping[str, Any]
 _NOT_SERVED = (InfeasibleError, DoesNotFitError, UnsupportedError, LayoutError)
@@ -40,7 +41,9 @@ def compare(
     metric: str = "",
     tell: Callable[[str], object] = lambda _: None,
 ) -> dict[str, Any]:
-    """Compare two serving questions, each a scenario file, a saved answer, its folder, or a mapping of choices.
+    """Compare two questions, each a scenario file, a saved answer, its folder, or a mapping of choices.
+
+    Both are of serving, or both of training (:func:`drivetrain.verbs.train_compare.compare_training`).
 
     ``changes`` are made to ``b``, or to a copy of ``a`` where there is no ``b``. ``metric`` is any number of a plan,
     e.g. ``"tpot_s.p95"``, or a short name (``"cost"``, ``"energy"``, ``"tpot_p95"``); by default that of the
@@ -49,6 +52,10 @@ def compare(
     first to last. They sum to ``total_delta``. ``tell`` hears how much work that is before it starts.
     """
     started = time.perf_counter()
+    if _of_training(a, b):
+        from drivetrain.verbs.train_compare import compare_training
+
+        return compare_training(a, b, changes=changes, metric=metric, tell=tell)
     first, second = _questions(a, b, changes)
     scenarios = first.scenario, second.scenario
     found = differences(*scenarios)
@@ -86,6 +93,16 @@ def compare(
         "elapsed_s": time.perf_counter() - started,
         "meta": {"version": __version__, "catalogue": CATALOGUE_DATE},
     }
+
+
+def _of_training(a: Source, b: Source | None) -> bool:
+    """Whether training is asked about; one of each cannot be compared."""
+    one = is_training(a)
+    if b is not None and is_training(b) != one:
+        raise BadInputError(
+            "one asks about training, the other about serving: they share no number to compare. Give two of a kind."
+        )
+    return one
 
 
 def _questions(a: Source, b: Source | None, changes: Mapping[str, Any] | None) -> tuple[Question, Question]:

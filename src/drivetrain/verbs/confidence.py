@@ -22,7 +22,8 @@ Floats = NDArray[np.float64]
 _POINTS = 400
 _TYPICAL_TOKENS = 100.0  # of a request, as where plans are ranked by latency
 _METRIC = {"cost": "usd_per_million_output_tokens", "energy": "joules_per_output_token",
-           "carbon": "joules_per_output_token", "accelerators": "n_accelerators"}  # fmt: skip
+           "carbon": "joules_per_output_token", "accelerators": "n_accelerators",
+           "tokens-per-megawatt": "provisioned_power_w"}  # fmt: skip
 
 
 def ranking_confidence(rows: Sequence[Mapping[str, Any]], objective: str) -> dict[str, Any] | None:
@@ -79,6 +80,10 @@ def _range(row: Mapping[str, Any], objective: str) -> tuple[float, float, float]
         one, many = row["ttft_s"], row["tpot_s"]
         ends = [one[name] + _TYPICAL_TOKENS * many[name] for name in ("mean_p10", "mean", "mean_p90")]
         return ends[0], ends[1], ends[2]
+    if objective == "tokens-per-megawatt":  # provisioned power goes with the number of accelerators
+        n, watts = row["n_accelerators"], row["provisioned_power_w"]
+        few, many = row["n_accelerators_p10"], row["n_accelerators_p90"]
+        return watts / n * few, watts, math.inf if many is None else watts / n * many
     name = _METRIC[objective]
     low, value, high = (row[name + end] for end in ("_p10", "", "_p90"))
     return None if not value else (low, value, math.inf if high is None else high)

@@ -77,6 +77,8 @@ def describe(
         "usd_per_million_tokens_full_load": full_load,
         "joules_per_output_token": power / (mean_rate * osl),
         "power_w": power,
+        "output_tokens_per_joule": mean_rate * osl / power,
+        "output_tokens_per_s_per_megawatt": capacity * replicas * osl / (bought.provisioned_w * resolved.pue) * 1e6,
         "carbon_g_per_million_output_tokens": None if resolved.carbon_g_per_kwh is None
         else carbon_g(power / (mean_rate * osl) * 1e6, resolved.carbon_g_per_kwh),
         "utilisation_frac": state.rate / capacity if capacity > 0 else None,

@@ -53,6 +53,7 @@ def fleet_fields(resolved: Resolved, plan: DisaggPlan, fleet: Fleet) -> dict[str
     capacity = plan.capacity(fleet)
     usd, serving = fleet.usd_per_hour, d.n_accelerators
     joules = fleet.wall_w / (mean_rate * osl)
+    provisioned = _bought(fleet.lines)["provisioned_power_w"]
     fields = describe(
         resolved, fleet.decode.offer, d.decode, state.decode, float(d.decode_replicas),
         mean_rate * d.decoded_frac, capacity * d.decoded_frac / d.decode_replicas,
@@ -78,6 +79,8 @@ def fleet_fields(resolved: Resolved, plan: DisaggPlan, fleet: Fleet) -> dict[str
         "usd_per_million_tokens_full_load": usd_per_million(usd, capacity * osl) if capacity > 0 else math.nan,
         "joules_per_output_token": joules,
         "power_w": fleet.wall_w,
+        "output_tokens_per_joule": 1.0 / joules,
+        "output_tokens_per_s_per_megawatt": capacity * osl / (provisioned * resolved.pue) * 1e6,
         "carbon_g_per_million_output_tokens": None if resolved.carbon_g_per_kwh is None
         else carbon_g(joules * 1e6, resolved.carbon_g_per_kwh),
         "utilisation_frac": state.rate / capacity if capacity > 0 else None,

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from drivetrain.errors import DrivetrainError
-from drivetrain.scenario import ServeScenario
 from drivetrain.verbs.attribution import MOST_AVERAGED, Averaged, Share, averaged, in_turn
 from drivetrain.verbs.difference import Difference, applied
 
-# A scenario's number, or None and why there is none.
-Measure = Callable[[ServeScenario], tuple[float | None, str]]
+# A scenario's number, or None and why there is none; a scenario with some of the differences made.
+Measure = Callable[[Any], tuple[float | None, str]]
+Mix = Callable[[Any, Iterable[Difference]], Any]
 
 
 class States:
     """The number at every mix of the two scenarios, each evaluated once, and why a mix has none."""
 
-    def __init__(self, start: ServeScenario, found: Sequence[Difference], measure: Measure) -> None:
-        self._start, self._found, self._measure = start, found, measure
+    def __init__(self, start: object, found: Sequence[Difference], measure: Measure, mix: Mix) -> None:
+        self._start, self._found, self._measure, self._mix = start, found, measure, mix
         self._known: dict[frozenset[int], tuple[float | None, str]] = {}
 
     def value(self, state: frozenset[int]) -> float | None:
@@ -38,18 +38,20 @@ class States:
 
     def _evaluate(self, state: frozenset[int]) -> tuple[float | None, str]:
         try:
-            return self._measure(applied(self._start, (self._found[i] for i in sorted(state))))
+            return self._measure(self._mix(self._start, (self._found[i] for i in sorted(state))))
         except DrivetrainError as error:  # nobody asked for a mix: why it is no question is why it has no value
             return None, str(error.args[0])
 
 
-def explain(found: Sequence[Difference], start: ServeScenario, metric: str, measure: Measure) -> dict[str, Any]:
+def explain(
+    found: Sequence[Difference], start: object, metric: str, measure: Measure, mix: Mix = applied
+) -> dict[str, Any]:
     """``differences`` with their effects, ``total_delta``, and ``attribution``: how they were found.
 
     A difference that passes through mixes that nothing serves has no effect of its own in the order of the fields:
     the joint effect stands with the last of its group, the others have ``None`` and name their group.
     """
-    n, states = len(found), States(start, found, measure)
+    n, states = len(found), States(start, found, measure, mix)
     turns = in_turn(range(n), states.value)
     mean = averaged(n, states.value) if turns is not None and 0 < n <= MOST_AVERAGED else None
     first, last = states.value(frozenset()), states.value(frozenset(range(n)))

@@ -84,7 +84,7 @@ def _power(standing: Standing) -> Iterator[Lever | tuple[str, str]]:
     limits = standing.resolved.limits
     if standing.metric == JOULES:
         yield from power_levers(JOULES)
-    elif math.isfinite(limits.power_w) or math.isfinite(limits.racks):
+    elif standing.metric == PROVISIONED or math.isfinite(limits.power_w) or math.isfinite(limits.racks):
         yield from power_levers(PROVISIONED)
     else:
         yield "power-cap", "neither energy is the objective nor power limited (--objective energy, --max-power)."

@@ -11,6 +11,7 @@ from drivetrain.registry import suggest
 SHORT = {
     "cost": "usd_per_million_output_tokens", "energy": "joules_per_output_token", "accelerators": "n_accelerators",
     "power": "power_w", "tokens_per_s": "output_tokens_per_s", "carbon": "carbon_g_per_million_output_tokens",
+    "tokens-per-megawatt": "output_tokens_per_s_per_megawatt",
     **{f"{m}_{s}": f"{m}_s.{s}" for m in ("ttft", "tpot", "itl", "e2e") for s in ("mean", "p50", "p90", "p95", "p99")},
 }  # fmt: skip
 MAIN = (

@@ -122,7 +122,9 @@ def _better(one: Mapping[str, Any], other: Mapping[str, Any], objective: str) ->
 def _measure(fields: Mapping[str, Any], objective: str) -> float:
     if objective == "latency":
         return float(fields["ttft_s"]["mean"] + _TYPICAL_TOKENS * fields["tpot_s"]["mean"])
-    name = {"energy": "power_w", "carbon": "power_w", "accelerators": "n_accelerators"}.get(objective, "usd_per_hour")
+    names = {"energy": "power_w", "carbon": "power_w", "accelerators": "n_accelerators",
+             "tokens-per-megawatt": "provisioned_power_w"}  # fmt: skip
+    name = names.get(objective, "usd_per_hour")
     value = fields[name]
     return math.inf if value is None else float(value)
 

@@ -113,7 +113,7 @@ def _verdict(asked: Asked, run: Run, f: Mapping[str, Any]) -> str:
     if loss["value"] is not None:
         known = f" ({loss['p10']:.3g}–{loss['p90']:.3g})" if loss["p10"] is not None else ""
         reached = f" to a loss of {loss['value']:.4g}{known}"
-    what = f"a {show(f['params'], 'params')} dense model" if asked.model is None else f["model"]
+    what = _kind(f) if asked.model is None else f["model"]
     ends = [show_days(f["ranges"]["days"][end] * SECONDS_PER_DAY) for end in ("p10", "p90")]
     between = "–".join(end.removesuffix(" days") for end in ends)
     return (
@@ -121,6 +121,14 @@ def _verdict(asked: Asked, run: Run, f: Mapping[str, Any]) -> str:
         f"({between}) {money}{reached}: {number(100 * run.step.mfu, 2)} % MFU "
         f"as {run.step.layout}, limited by {RESOURCE[f['bottleneck']]}."
     )
+
+
+def _kind(f: Mapping[str, Any]) -> str:
+    """A model whose size was free, in a few words."""
+    size = show(f["params"], "params")
+    if f["active_params"] == f["params"]:
+        return f"a {size} dense model"
+    return f"a mixture of {size} parameters ({show(f['active_params'], 'params')} active)"
 
 
 def _limited_by(asked: Asked, run: Run, fixed: Size | None) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 from drivetrain import __version__
 from drivetrain.errors import BadInputError
 from drivetrain.training.layout import parse_layout
-from drivetrain.training.scaling.known import parametric
 from drivetrain.training_scenario import TrainScenario, train_scenario
 from drivetrain.units import number, show
 from drivetrain.verbs.assumption import Assumption
@@ -49,7 +48,7 @@ def predict(scenario: TrainScenario, tell: Tell = lambda _a, _b, _c: None) -> di
     extra: tuple[Assumption, ...] = ()
     if tokens is None:
         tokens = _ADAPTER_TOKENS if scenario.lora_rank else optimal_tokens(
-            parametric(scenario.law), active_params(asked.model))  # fmt: skip
+            asked.law, active_params(asked.model))  # fmt: skip
         source = "assumed" if scenario.lora_rank else "compute-optimal for the model's active size"
         extra = (Assumption("tokens of the whole run", float(f"{tokens:.4g}"), source),)
     run = run_of(asked, asked.parts[0], asked.model, tokens, n)

@@ -78,6 +78,9 @@ def rank(outcome: Outcome, objective: str, burden: NDArray[np.float64] | None = 
         score = rows[meets, sw.TTFT_MEAN] + _TYPICAL_TOKENS * rows[meets, sw.TPOT_MEAN]
         # beyond a few percent, speed is bought with whole fleets: among the about fastest the smallest wins
         score = np.floor(np.log(score / score.min(initial=np.inf)) / np.log(_AS_FAST))
+    elif objective == "tokens-per-megawatt":  # the tokens are given: the fleet of least provisioned power serves most
+        watts = np.array([job.part.provisioned_w for job in outcome.jobs])
+        score = rows[meets, sw.ACCELERATORS] * watts[rows[meets, sw.JOB].astype(int)]
     else:
         score = rows[meets, _OBJECTIVE_COLUMN[objective]]
     more = np.zeros(len(meets)) if burden is None else burden[rows[meets, sw.JOB].astype(int)]

@@ -16,7 +16,7 @@ from drivetrain.serving.startable import features_of, support
 from drivetrain.verbs.kept import stand_in_key
 from drivetrain.verbs.ranking import Chosen
 from drivetrain.verbs.resolve import Resolved
-from drivetrain.verbs.setting import JOULES, USD, Counter, FullLoad, Lever, Missing, Setting, at_full_load
+from drivetrain.verbs.setting import JOULES, PROVISIONED, USD, Counter, FullLoad, Lever, Missing, Setting, at_full_load
 
 _SAME = 1e-3  # costs closer than this are the same
 
@@ -53,7 +53,8 @@ class Standing:
         cut, engine = chosen.job.deployment.cut, chosen.job.deployment.engine
         self.resolved, self.counter = resolved, Counter()
         self.offer, self.layout = chosen.job.offer, cut.layout
-        self.metric = JOULES if resolved.scenario.objective in ("energy", "carbon") else USD
+        by_objective = {"energy": JOULES, "carbon": JOULES, "tokens-per-megawatt": PROVISIONED}
+        self.metric = by_objective.get(resolved.scenario.objective, USD)
         stand_in = stand_in_key(resolved.model, cut.model, cut.checkpoint)
         self.setting = Setting(cut.model, cut.checkpoint, cut.kv_dtype, cut.techniques.choice, (engine,),
                                (cut.layout,), resolved.lengths, targets, stand_in)  # fmt: skip

@@ -13,10 +13,10 @@ from drivetrain.econ.tokens import carbon_g
 from drivetrain.training.batch import SOURCE
 from drivetrain.training.marginal import first_limit, gains
 from drivetrain.training.predict import exposed_share
-from drivetrain.training.scaling.uncertainty import Estimate, estimated_loss, notes
 from drivetrain.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from drivetrain.verbs.assumption import Assumption
 from drivetrain.verbs.kept import titles
+from drivetrain.verbs.train_loss import loss_of
 from drivetrain.verbs.train_resolve import Asked, Part
 from drivetrain.verbs.train_run import Run
 
@@ -34,7 +34,8 @@ def described(asked: Asked, run: Run) -> dict[str, Any]:
     per_trillion = None if run.usd is None else run.usd / run.tokens * _TRILLION
     grams = asked.region.carbon_g_per_kwh
     carbon = None if grams is None else carbon_g(run.energy_j, grams) / 1e3
-    loss, told = loss_of(asked, run)
+    reached, told = loss_of(asked, run)
+    loss = reached.fields()
     ranges = {
         "tokens_per_s_per_accel": {"p10": step.p10, "p90": step.p90},
         "step_time_s": _times(step.step_s, fast, slow), "mfu": _times(step.mfu, 1 / slow, 1 / fast),
@@ -107,21 +108,6 @@ def layout_rows(run: Run) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def loss_of(asked: Asked, run: Run) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The loss under the law asked for, and what to tell of it; none of adapters."""
-    if run.job.lora_rank:
-        unknown = {"value": None, "p10": None, "p90": None, "law": None}
-        return unknown, ("scaling laws say nothing of adapters: no loss",)
-    entry = scaling.law(asked.scenario.law)
-    found: Estimate = estimated_loss(run.active, run.tokens, entry.name)
-    low = found.wide_p10 if found.wide_p10 is not None else found.p10
-    high = found.wide_p90 if found.wide_p90 is not None else found.p90
-    told = list(notes(entry, run.active, run.tokens))
-    if run.needs.n_experts:
-        told.append("the law is of dense models: a mixture of experts reaches a lower loss than its active size says")
-    return {"value": found.value, "p10": low, "p90": high, "law": entry.name}, tuple(told)
-
-
 def assumptions(asked: Asked, run: Run | None, part: Part, extra: tuple[Assumption, ...] = ()) -> list[dict[str, Any]]:
     """What an answer took as given, with where it comes from."""
     s, pue, load = asked.scenario, asked.economics["pue"].mid, asked.economics["server_load_frac"].mid
@@ -130,8 +116,9 @@ def assumptions(asked: Asked, run: Run | None, part: Part, extra: tuple[Assumpti
     if run is not None and s.global_batch is None:
         found.append(Assumption("global batch, sequences", run.job.global_batch, SOURCE))
     if run is not None and not s.model:
+        kind = "dense" if s.experts == 1.0 else f"8 of {8 * s.experts:g} experts"
         found.append(Assumption("model", f"{run.model.name}: {run.model.n_layers} layers of {run.model.hidden}",
-                                "dense, the shape of Llama 3 scaled to the compute-optimal size"))  # fmt: skip
+                                f"{kind}, the shape of Llama 3 scaled to the compute-optimal size"))  # fmt: skip
     rate = part.network.source if part.network else "as its server is sold"
     found += [
         Assumption("network", part.network_name or "none named", rate),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from drivetrain.arch.params import count
-from drivetrain.catalogue import loader
+from drivetrain.catalogue import loader, scaling
 from drivetrain.catalogue.hardware import Accelerator, Server
 from drivetrain.catalogue.market import Economic, Region
 from drivetrain.catalogue.model import Model
+from drivetrain.catalogue.scaling import MIXTURE
 from drivetrain.cost.hardware import Hardware, hardware_of
 from drivetrain.econ.pricing import HourlyPrice, hourly_price
 from drivetrain.errors import BadInputError
@@ -16,12 +17,16 @@ from drivetrain.training.cases import Cluster
 from drivetrain.training.coefficients import Coefficients, coefficients
 from drivetrain.training.fabric import Network, network_of, on_network
 from drivetrain.training.goodput import Checkpoint, Reliability, checkpoint_of
+from drivetrain.training.scaling.gain import Gain, chosen_gain, gain_of, with_gain
+from drivetrain.training.scaling.known import mixture, parametric
+from drivetrain.training.scaling.law import Law
 from drivetrain.training_scenario import TrainScenario
 from drivetrain.verbs.offers import servers_by_accelerator
 
 FRAMEWORKS = ("megatron", "megatron-2022", "foundry", "maxtext", "fsdp")
 _LEAST_MEMORY = 40e9  # of an accelerator that a plan considers unasked
 _UNASKED = ("gpu", "tpu", "npu")
+_FEED_FORWARD = ("ffn", "experts", "shared_experts")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +76,12 @@ class Asked:
     region: Region
     economics: dict[str, Economic]
     reliability: Reliability
+    gain: Gain
+
+    @property
+    def law(self) -> Law:
+        """The scaling law asked for, as it holds for the architecture."""
+        return law_with(self.scenario.law, self.gain)
 
     @property
     def pue(self) -> float:
@@ -116,7 +127,16 @@ def resolve(scenario: TrainScenario) -> Asked:
             price=hourly_price(accelerator.name, scenario.pricing, prices, economics, accelerator.tdp_w + host_w, kwh),
             host_w=host_w, unit=server.n_accelerators if server else min(accelerator.scaleup.domain, 8),
         ))  # fmt: skip
-    return Asked(scenario, model, tuple(parts), region, economics, _reliability(scenario))
+    gain = _gain(scenario, model)
+    law_with(scenario.law, gain)  # an unknown law is told before anything is searched
+    return Asked(scenario, model, tuple(parts), region, economics, _reliability(scenario), gain)
+
+
+def law_with(name: str, gain: Gain) -> Law:
+    """The law called ``name`` for an architecture: that of mixtures at its experts, one of dense models by its gain."""
+    if scaling.law(name).form == MIXTURE:
+        return mixture(name).at(gain.experts)
+    return with_gain(parametric(name), gain.value)
 
 
 def with_network(part: Part, fabric: str) -> Part:
@@ -135,9 +155,27 @@ def framework_for(asked: str, accelerator: Accelerator) -> str:
     return "megatron" if accelerator.kind == "gpu" else ""
 
 
+def expansion_of(model: Model) -> float:
+    """How many times its active feed-forward weights a model stores; 1 of a dense one.
+
+    >>> round(expansion_of(loader.load("models", "deepseek-v3")), 1)
+    27.2
+    """
+    found = count(model)
+    stored, active = (sum(parts[name] for name in _FEED_FORWARD) for parts in (found.parts, found.active_parts))
+    return stored / active if active else 1.0
+
+
 def active_params(model: Model) -> float:
     """Parameters that a token passes, as the scaling laws and 6 N D count them."""
     return float(count(model).active)
+
+
+def _gain(scenario: TrainScenario, model: Model | None) -> Gain:
+    experts = expansion_of(model) if model is not None else scenario.experts
+    if scenario.compute_gain is not None:
+        return replace(chosen_gain(scenario.compute_gain), experts=experts)
+    return gain_of(experts)
 
 
 def _hardware(accelerator: Accelerator, server: Server | None) -> Hardware:

@@ -18,9 +18,8 @@ from dataclasses import dataclass, replace
 
 from drivetrain.catalogue.model import Model
 from drivetrain.errors import BadInputError, DoesNotFitError, InfeasibleError
-from drivetrain.training.family import dense_model
+from drivetrain.training.family import mixture_model
 from drivetrain.training.layout import parse_layout
-from drivetrain.training.scaling.known import parametric
 from drivetrain.training.scaling.law import FLOPS_PER_PARAM_TOKEN, Law
 from drivetrain.training.scaling.lifetime import Serving, cheapest_for_loss
 from drivetrain.training.scaling.optimum import balance, flops_for_loss, flops_for_tokens, optimum
@@ -48,22 +47,22 @@ def fixed_size(asked: Asked) -> Size | None:
     s = asked.scenario
     if asked.model is not None:
         return _of_model(asked, asked.model)
-    law = parametric(s.law)
+    law = asked.law
     if s.flops is not None:
-        return split(law, s.flops)
+        return split(asked, s.flops)
     if s.target_loss is not None:
         if s.served_tokens:
             best = cheapest_for_loss(law, s.target_loss, Serving(output_tokens=s.served_tokens))
-            return _shaped(best.params, best.training_flops)
-        return split(law, float(flops_for_loss(law, s.target_loss)))
+            return _shaped(asked, best.params, best.training_flops)
+        return split(asked, float(flops_for_loss(law, s.target_loss)))
     if s.tokens is not None:
-        return split(law, float(flops_for_tokens(law, s.tokens)))
+        return split(asked, float(flops_for_tokens(law, s.tokens)))
     return None
 
 
-def split(law: Law, flops: float) -> Size:
+def split(asked: Asked, flops: float) -> Size:
     """The compute-optimal model of a budget, as a model that can be built."""
-    return _shaped(float(optimum(law, flops).params), flops)
+    return _shaped(asked, float(optimum(asked.law, flops).params), flops)
 
 
 def solve(asked: Asked, part: Part, fixed: Size | None, tell: Callable[[Run], object] = lambda _: None) -> Run:
@@ -133,7 +132,7 @@ def _of_model(asked: Asked, model: Model) -> Size | None:
         raise BadInputError("fine-tuning with adapters (--lora-rank) needs --tokens: scaling laws are of pre-training.")
     if s.flops is not None:
         return Size(model, s.flops / (FLOPS_PER_PARAM_TOKEN * size))
-    law = parametric(s.law)
+    law = asked.law
     if s.target_loss is not None:
         tokens = float(law.tokens_for(s.target_loss, size))
         if not math.isfinite(tokens):
@@ -195,9 +194,7 @@ def _fixed(asked: Asked, part: Part, size: Size, tell: Callable[[Run], object]) 
 
 def _free(asked: Asked, part: Part, tell: Callable[[Run], object]) -> Run:
     """All that money, days, power and accelerators buy."""
-    s = asked.scenario
     n, seconds = _limits(asked, part)
-    law = parametric(s.law)
 
     def at(model: Model, tokens: float) -> Run:
         run = run_of(asked, part, model, tokens, n)
@@ -215,7 +212,7 @@ def _free(asked: Asked, part: Part, tell: Callable[[Run], object]) -> Run:
         return _enough(replace(run, tokens=tokens))
     flops = _USUAL_MFU * _peak(asked, part) * n * seconds
     for _ in range(_ROUNDS):
-        size = _small(law, flops)
+        size = _small(asked, flops)
         run = at(size.model, size.tokens)
         found = FLOPS_PER_PARAM_TOKEN * run.active * bought(run)
         if abs(math.log(found / flops)) < _CLOSE:
@@ -280,9 +277,9 @@ def _largest(at: Callable[[int], Run], steps: list[int], asked: Asked, part: Par
     raise InfeasibleError(reason)
 
 
-def _small(law: Law, flops: float) -> Size:
+def _small(asked: Asked, flops: float) -> Size:
     try:
-        return split(law, flops)
+        return split(asked, flops)
     except BadInputError as error:
         raise InfeasibleError(f"{flops:.2g} FLOPs: {error.args[0]}") from None
 
@@ -297,8 +294,8 @@ def _enough(run: Run) -> Run:
     return run
 
 
-def _shaped(params: float, flops: float) -> Size:
-    model = dense_model(params)
+def _shaped(asked: Asked, params: float, flops: float) -> Size:
+    model = mixture_model(params, int(asked.scenario.experts))
     return Size(model, flops / (FLOPS_PER_PARAM_TOKEN * active_params(model)))
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from drivetrain.catalogue import ceilings, loader, scaling
+from drivetrain.catalogue import ceilings, loader, scaling, spreads
 from drivetrain.catalogue.check import _is_month
 from drivetrain.errors import FileError, UnknownNameError
 
@@ -59,7 +59,7 @@ def test_what_two_spellings_lead_to():
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("DRIVETRAIN_CATALOGUE", str(tmp_path))
     yield tmp_path
-    for cached in (scaling._laws, scaling._index, ceilings._spreads):
+    for cached in (scaling._laws, scaling._index, spreads._rows):
         cached.cache_clear()
 
 

@@ -85,6 +85,9 @@ def waterfall_panel(axes: Axes, steps: Sequence[Step], metric: str, note: str) -
         axes.axvline(0, color=INK, linewidth=0.8)
     _finish(axes, [shortened(step.label, 52) for step in steps], None, name_of(metric))
     low, high = min(0.0, *(s.end for s in steps)), max(max(s.start, s.end) for s in steps)
+    if metric == "loss.value":  # zero is far below what differs
+        low, span = min(s.end for s in steps), high - min(s.end for s in steps)
+        low -= 0.2 * span
     axes.set_xlim(low - (0.04 * span if low < 0 else 0), high + 0.14 * span)
     title(axes, f"What each difference explains of {name_of(metric)}", note)
 

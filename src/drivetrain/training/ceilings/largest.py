@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drivetrain.errors import BadInputError
 from drivetrain.training.ceilings.draws import N_DRAWS, SEED, Draws, Floats, changed
 from drivetrain.training.ceilings.limits import LIMITS, PHYSICAL, START
 
 YEARS = tuple(range(2026, 2036))
-_LAST = 2060
+LAST_YEAR = 2060
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,18 @@ class Year:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Paths:
-    """Draws of every limit: arrays of (draw, year). ``kept_frac``: draws that allow the run of 2025."""
+    """Draws of every limit: arrays of (draw, year). ``kept``: which of ``draws`` allow the run of 2025."""
 
     years: tuple[int, ...]
     limits: Mapping[str, Floats]
     start_flops: Floats
-    kept_frac: float
+    draws: Draws
+    kept: NDArray[np.bool_]
+
+    @property
+    def kept_frac(self) -> float:
+        """Share of the draws that allow the run of 2025."""
+        return float(self.kept.mean())
 
     def least(self, names: Sequence[str] | None = None) -> Floats:
         """The least of the limits ``names`` (all by default), by draw and year."""
@@ -67,6 +74,11 @@ def largest_runs(
     (1.0, True)
     """
     found = paths(years, scaled=scaled, n=n, seed=seed)
+    return by_year(found)
+
+
+def by_year(found: Paths) -> tuple[Year, ...]:
+    """Draws by year as spans and odds."""
     return tuple(_year(found, i) for i in range(len(found.years)))
 
 
@@ -74,10 +86,10 @@ def paths(
     years: Sequence[int] = YEARS, *, scaled: Mapping[str, float] | None = None, n: int = N_DRAWS, seed: int = SEED
 ) -> Paths:
     """Draws of every limit over ``years``."""
-    wrong = [year for year in years if not START <= year <= _LAST or year != int(year)]
+    wrong = [year for year in years if not START <= year <= LAST_YEAR or year != int(year)]
     if wrong or not years:
         told = f"not {wrong[0]}" if wrong else "at least one of them"
-        raise BadInputError(f"years of the largest run go from {START} to {_LAST}, {told}.")
+        raise BadInputError(f"years of the largest run go from {START} to {LAST_YEAR}, {told}.")
     d = Draws(changed(scaled), n, seed)
     run = d["run.flops"]
     possible = np.min([LIMITS[name](d, START) for name in PHYSICAL], axis=0) >= run
@@ -86,13 +98,20 @@ def paths(
     limits = {
         name: np.column_stack([limit(d, year)[possible] for year in years]) for name, limit in LIMITS.items()
     }  # fmt: skip
-    return Paths(tuple(int(year) for year in years), limits, run[possible], float(possible.mean()))
+    return Paths(tuple(int(year) for year in years), limits, run[possible], d, possible)
 
 
-def worth_of_doubling(year: int, names: Sequence[str], n: int = N_DRAWS, seed: int = SEED) -> dict[str, float]:
+def worth_of_doubling(
+    year: int, names: Sequence[str], *, scaled: Mapping[str, float] | None = None, n: int = N_DRAWS, seed: int = SEED
+) -> dict[str, float]:
     """By how much the median largest run of ``year`` grows when one spread doubles, the others as they are."""
-    before = largest_runs([year], n=n, seed=seed)[0].largest.p50
-    return {name: largest_runs([year], scaled={name: 2.0}, n=n, seed=seed)[0].largest.p50 / before for name in names}
+    before = dict(scaled or {})
+
+    def median(now: Mapping[str, float]) -> float:
+        return largest_runs([year], scaled=now, n=n, seed=seed)[0].largest.p50
+
+    start = median(before)
+    return {name: median(before | {name: 2.0 * before.get(name, 1.0)}) / start for name in names}
 
 
 def _year(found: Paths, i: int) -> Year:

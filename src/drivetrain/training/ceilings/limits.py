@@ -41,13 +41,24 @@ def spend(d: Draws, year: float) -> Floats:
     """FLOPs that the growth of budgets pays for."""
     t = year - START
     usd = np.minimum(d["spend.usd"] * d["spend.growth"] ** t, d["spend.most_usd"])
-    return usd * d["spend.flops_per_usd"] * d["hardware.price_growth"] ** t * _formats(d, year)
+    return usd * flops_per_usd(d, year)
+
+
+def flops_per_usd(d: Draws, year: float) -> Floats:
+    """FLOPs of a run that a dollar buys."""
+    found: Floats = d["spend.flops_per_usd"] * d["hardware.price_growth"] ** (year - START) * _formats(d, year)
+    return found
 
 
 def power(d: Draws, year: float) -> Floats:
     """FLOPs that the power of one campus, or of the sites joined, allows."""
-    watts_each = d["hardware.h100_watts"] / d["hardware.energy_growth"] ** (year - _WATTS_YEAR)
-    return power_w(d, year) / watts_each * _flops_per_h100(d, year)
+    return power_w(d, year) / watts_per_h100(d, year) * flops_per_h100(d, year)
+
+
+def watts_per_h100(d: Draws, year: float) -> Floats:
+    """Power of a site for what an H100 computes."""
+    found: Floats = d["hardware.h100_watts"] / d["hardware.energy_growth"] ** (year - _WATTS_YEAR)
+    return found
 
 
 def power_w(d: Draws, year: float) -> Floats:
@@ -62,14 +73,14 @@ def power_w(d: Draws, year: float) -> Floats:
 def chips(d: Draws, year: float) -> Floats:
     """FLOPs that the share of the world's chips allows."""
     stock = d["chips.stock"] * d["chips.growth"] ** (year - START)
-    return stock * np.minimum(d["chips.share"], 1.0) * _flops_per_h100(d, year)
+    return stock * np.minimum(d["chips.share"], 1.0) * flops_per_h100(d, year)
 
 
 def data(d: Draws, year: float) -> Floats:
     """FLOPs at which the compute-optimal model has read every token there is."""
     everything = np.where(d.chance("data.beyond_text"), d["data.all"], d["data.text"])
     tokens = everything * d["data.growth"] ** (year - ANCHOR)
-    found: Floats = flops_for_tokens(_laws(d), tokens)
+    found: Floats = flops_for_tokens(laws(d), tokens)
     return found
 
 
@@ -84,7 +95,8 @@ LIMITS: dict[str, Callable[[Draws, float], Floats]] = {
 PHYSICAL = ("power", "chips", "data", "latency")
 
 
-def _flops_per_h100(d: Draws, year: float) -> Floats:
+def flops_per_h100(d: Draws, year: float) -> Floats:
+    """FLOPs of a whole run on one H100 equivalent."""
     return d["hardware.h100_flops"] * _formats(d, year) * np.minimum(d["run.utilisation"], 1.0) * duration_s(d, year)
 
 
@@ -93,7 +105,7 @@ def _formats(d: Draws, year: float) -> Floats:
     return found
 
 
-def _laws(d: Draws) -> Law:
+def laws(d: Draws) -> Law:
     """A draw of the default law for each draw of the rest."""
     many = law_draws()
     if many is None:

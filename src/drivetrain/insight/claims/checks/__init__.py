@@ -1,1 +1,1 @@
-"""One module per subject; each registers its checks with ``drivetrain.insight.claims.check.check``."""
+"""One module per subject; each registers its checks with ``drivetrain.insight.claims.check.register``."""

@@ -1,0 +1,93 @@
+"""The whole horizon of one outlook as a linear program, on the demand curves that the sequence of quarters came to.
+
+The sequence (:mod:`drivetrain.demand.outlook`) is myopic and sees one region; the program has perfect foresight,
+regions and power in each. Its duals are the shadow prices. Both get the same demand, quarter by quarter, and the same
+limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import TypeVar
+
+import numpy as np
+
+from drivetrain.demand import demand_curve, limits, program_loads
+from drivetrain.demand.classes import ClassValues, State
+from drivetrain.demand.demand_curve import Blocks
+from drivetrain.demand.outlook import Quarter
+from drivetrain.demand.program import Load, Solution, problem, solve
+from drivetrain.demand.world import START_YEAR, Floats, World
+
+_Record = TypeVar("_Record", ClassValues, State)
+N_BLOCKS = 4
+_CHEAPEST = 0.25  # of the price in the sequence: what is worth less than that is not asked for
+
+
+def planned(world: World, quarters: Sequence[Quarter], draw: int = 0) -> Solution:
+    """The optimum over the quarters of a run, at one of its draws."""
+    loads = [*_serving(world, quarters, draw), _training(world, draw), _other(world, draw)]
+    budget = np.stack([one.budget_usd_per_year for one in quarters])
+    allowed = replace(world.limits, budget_usd_per_year=budget)
+    rate = float(_at(world.at["finance.rate"], draw)[0])
+    return solve(problem(world.vintages, world.fleet, allowed, loads, rate, draw))
+
+
+def _serving(world: World, quarters: Sequence[Quarter], draw: int) -> list[Load]:
+    """A load a class, the compute beyond the counted tokens included."""
+    busy = min(float(_at(world.at["serving.utilisation_frac"], draw)[0]), 1.0)
+    markup, peak = (float(_at(world.at[name], draw)[0]) for name in ("market.markup", "serving.peak_to_mean"))
+    found = []
+    for c, task in enumerate(world.tasks):
+        values = _row(world.values, c, draw)
+        curves = [_curve(values, one, c, draw) for one in quarters]
+        need = np.array([float(world.need_s[c, 0] / one.efficiency[c, draw]) for one in quarters])
+        load = program_loads.serving(
+            task.name, curves, need, task.regions if task.latency == "interactive" else None,
+            peak_to_mean=peak, utilisation_frac=busy, markup=markup,
+        )  # fmt: skip
+        found.append(replace(load, units=load.units * float(world.with_tokens[draw])))
+    return found
+
+
+def _curve(values: ClassValues, one: Quarter, c: int, draw: int) -> Blocks:
+    state, price = _row(one.states, c, draw), one.asked.prices[c, draw : draw + 1]
+    return demand_curve.blocks(values, state, one.year - START_YEAR, N_BLOCKS, _CHEAPEST * price)
+
+
+def _training(world: World, draw: int) -> Load:
+    running, first = min(_one(world, "training.utilisation_frac", draw), 1.0), world.training_units_start
+    return _elastic(world, "training", first, "training.growth", "training.elasticity", running, draw)
+
+
+def _other(world: World, draw: int) -> Load:
+    """Serving that no token is counted for; its busiest hour as of interactive work."""
+    busiest = max(_one(world, "serving.peak_to_mean", draw) * float(world.interactive_frac[draw]), 1.0)
+    first = world.other_units_start
+    return _elastic(world, "other", first, "market.other_growth", "market.other_elasticity", 1.0 / busiest, draw)
+
+
+def _elastic(
+    world: World, name: str, start: Floats, growth: str, elasticity: str, running: float, draw: int
+) -> Load:  # fmt: skip
+    near, late, settle = (_at(world.at[key], draw) for key in (growth, f"{growth}_late", "limits.settle"))
+    first = start[draw : draw + 1]
+    units = np.array([float(limits.grown(first, near, late, settle, year - START_YEAR)[0]) for year in world.years])
+    load = program_loads.training(
+        units, float(world.rent_start_usd[draw]), _one(world, elasticity, draw), utilisation_frac=running
+    )
+    return replace(load, name=name)
+
+
+def _one(world: World, name: str, draw: int) -> float:
+    return float(_at(world.at[name], draw)[0])
+
+
+def _row(stacked: _Record, c: int, draw: int) -> _Record:
+    """One class at one draw out of arrays (classes, draws)."""
+    return type(stacked)(**{one.name: getattr(stacked, one.name)[c, draw : draw + 1] for one in fields(stacked)})
+
+
+def _at(values: Floats, draw: int) -> Floats:
+    return values[draw : draw + 1] if values.size > 1 else values
