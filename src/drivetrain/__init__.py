@@ -21,6 +21,7 @@ __all__ = [
     "__version__",
     "compare",
     "import_model",
+    "outlook",
     "plan_serve",
     "plan_train",
     "predict_serve",
@@ -35,6 +36,7 @@ _HOME = {
     "TrainScenario": "drivetrain.training_scenario",
     "compare": "drivetrain.verbs.compare",
     "import_model": "drivetrain.verbs.import_model",
+    "outlook": "drivetrain.verbs.outlook",
     "plan_serve": "drivetrain.verbs.plan_serve",
     "plan_train": "drivetrain.verbs.plan_train",
     "predict_serve": "drivetrain.verbs.predict_serve",
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from drivetrain.training_scenario import TrainScenario
     from drivetrain.verbs.compare import compare
     from drivetrain.verbs.import_model import import_model
+    from drivetrain.verbs.outlook import outlook
     from drivetrain.verbs.plan_serve import plan_serve
     from drivetrain.verbs.plan_train import plan_train
     from drivetrain.verbs.predict_serve import predict_serve

@@ -24,7 +24,8 @@ EXAMPLES = ROOT / "examples"
 PAGES = ROOT / "docs" / "examples"
 FILES = {path.relative_to(EXAMPLES).as_posix(): path for path in sorted(EXAMPLES.rglob("*.toml"))}
 ASKS_TOO_MUCH = "room-200kw/asked.toml"
-PLANS = [name for name in FILES if name != ASKS_TOO_MUCH]
+CONTEST = ("training-contest/frontier-starved.toml", "training-contest/simple-well-built.toml")
+PLANS = [name for name in FILES if name not in (ASKS_TOO_MUCH, *CONTEST)]
 COMPARED = [
     ("moe-nvl72/b200-nodes.toml", "moe-nvl72/nvl72.toml"),
     ("long-context-rag/undivided.toml", "long-context-rag/pools.toml"),
@@ -45,9 +46,10 @@ def cost(name: str, **changes: Any) -> float:
     return float(asked(name, **changes)["best"]["usd_per_million_output_tokens"])
 
 
-def test_there_are_six_examples_each_with_a_page_that_uses_its_files() -> None:
+def test_there_are_seven_examples_each_with_a_page_that_uses_its_files() -> None:
     folders = {Path(name).parts[0] for name in FILES}
-    assert folders == {"chat-assistant", "moe-nvl72", "long-context-rag", "agent-fleet", "room-200kw", "migration"}
+    assert folders == {"chat-assistant", "moe-nvl72", "long-context-rag", "agent-fleet", "room-200kw", "migration",
+                       "training-contest"}  # fmt: skip
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     for folder in folders:
         page = (PAGES / f"{folder}.md").read_text(encoding="utf-8")
@@ -201,3 +203,22 @@ def test_no_plan_beats_the_envelope(name: str) -> None:
         assert best["tpot_s"]["mean"] * best["techniques"].get("tokens_per_step", 1.0) > 0.97 * read
     mean = offered["mean"] * 3600 / 1e6
     assert best["usd_per_million_output_tokens"] == pytest.approx(best["usd_per_hour"] / mean)
+
+
+def test_the_simple_model_on_the_well_built_system_wins_the_contest_of_equal_money() -> None:
+    starved, built = (str(FILES[name]) for name in CONTEST)
+    answer = drivetrain.compare(starved, built)
+    a, b = answer["a"]["best"], answer["b"]["best"]
+    assert a["usd"] == pytest.approx(b["usd"], rel=1e-6)
+    assert b["loss"]["value"] < a["loss"]["value"]
+    assert 0.6 < answer["lead"]["b_leads"] < 1.0
+    assert answer["lead"]["p10"] < answer["lead"]["value"] < answer["lead"]["p90"]
+    effects = [difference["effect"]["delta"] for difference in answer["differences"]]
+    assert sum(effects) == pytest.approx(answer["total_delta"], rel=1e-6)
+    # and it is the system: on one system the frontier design is ahead, on either of them
+    on = answer["contest"]["architecture_on_system"]
+    assert on["a_on_a"] < on["b_on_a"]
+    assert on["a_on_b"] < on["b_on_b"]
+    parts = answer["contest"]["effects"]
+    assert parts["architecture"] > 0 > parts["system"]
+    assert parts["architecture"] + parts["system"] == pytest.approx(answer["total_delta"], rel=1e-6)

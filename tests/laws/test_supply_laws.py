@@ -46,6 +46,7 @@ def some_problem(seed, quarters=4, rate=0.1):
     return program.Problem(
         2026.0, 0.25, rate, ("east", "west"), there, loads, installed, random.uniform(2e8, 2e9, (2, 1)) * grow,
         random.uniform(1e4, 2e5) * grow, random.uniform(2e16, 6e17) * grow, random.uniform(5e9, 1e11) * grow,
+        None if seed % 2 else np.array([[0.0], [0.7], [1.0]]) * np.ones(quarters),
     )  # fmt: skip
 
 

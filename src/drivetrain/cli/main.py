@@ -17,6 +17,7 @@ from drivetrain.cli.compare import compare_command
 from drivetrain.cli.cost import cost_app
 from drivetrain.cli.fit import fit_app
 from drivetrain.cli.import_model import import_command
+from drivetrain.cli.outlook import outlook_command
 from drivetrain.cli.serve import plan_serve_command, predict_serve_command
 from drivetrain.cli.simulate import simulate_command
 from drivetrain.cli.train import plan_train_command, predict_train_command
@@ -45,6 +46,7 @@ app.command("compare")(compare_command)
 app.add_typer(cost_app, name="cost")
 app.command("claims")(claims_command)
 app.command("ceilings")(ceilings_command)
+app.command("outlook")(outlook_command)
 app.add_typer(validate_app, name="validate")
 app.command("calibrate")(calibrate_command)
 app.add_typer(fit_app, name="fit")

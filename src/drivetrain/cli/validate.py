@@ -86,6 +86,28 @@ def requests_command(
     _run("requests", folder, out, output, calibrate_on)
 
 
+@validate_app.command("outlook")
+def outlook_command(output: FormatOption = Format.table) -> None:
+    """Public series behind the outlook, cut and forecast: revenue, electricity, machines, tokens, prices."""
+    from drivetrain.verbs.validate_outlook import validate_outlook
+
+    found = validate_outlook()
+    if output is Format.table:
+        from drivetrain.report.validate_outlook import print_back_tests
+
+        print_back_tests(found)
+        return
+    from drivetrain.report.output import as_csv, as_json
+
+    rows = [
+        {"series": one["series"], "at": point["at"], "measured": point["value"], "model": model["model"],
+         "kind": model["kind"], "predicted": predicted}
+        for one in found["series"] for model in one["models"]
+        for point, predicted in zip(one["test"], model["predicted"], strict=True)
+    ]  # fmt: skip
+    typer.echo(as_json(found) if output is Format.json else as_csv(rows), nl=output is Format.json)
+
+
 def _run(kind: str, path: Path, out: Path | None, output: Format, calibrate_on: str = "") -> None:
     from drivetrain.errors import FileError
 

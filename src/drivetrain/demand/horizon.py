@@ -21,13 +21,17 @@ from drivetrain.demand.program import Load, Solution, problem, solve
 from drivetrain.demand.world import START_YEAR, Floats, World
 
 _Record = TypeVar("_Record", ClassValues, State)
-N_BLOCKS = 4
-_CHEAPEST = 0.25  # of the price in the sequence: what is worth less than that is not asked for
+_ELASTIC_BLOCKS, _ELASTIC_SPAN = 12, 5.0  # steps of a constant elasticity, up to this multiple of the first rent
 
 
-def planned(world: World, quarters: Sequence[Quarter], draw: int = 0) -> Solution:
-    """The optimum over the quarters of a run, at one of its draws."""
-    loads = [*_serving(world, quarters, draw), _training(world, draw), _other(world, draw)]
+def planned(world: World, quarters: Sequence[Quarter], draw: int = 0, *, contracted_frac: float = 0.0) -> Solution:
+    """The optimum over the quarters of a run, at one of its draws.
+
+    ``contracted_frac`` of every load must be served, whatever it is worth; where
+    the limits do not allow that an :class:`~drivetrain.errors.InfeasibleError` says which, when and by how much.
+    """
+    asked = [*_serving(world, quarters, draw), _training(world, draw), _other(world, draw)]
+    loads = [replace(one, contracted_frac=contracted_frac) for one in asked]
     budget = np.stack([one.budget_usd_per_year for one in quarters])
     allowed = replace(world.limits, budget_usd_per_year=budget)
     rate = float(_at(world.at["finance.rate"], draw)[0])
@@ -53,7 +57,8 @@ def _serving(world: World, quarters: Sequence[Quarter], draw: int) -> list[Load]
 
 def _curve(values: ClassValues, one: Quarter, c: int, draw: int) -> Blocks:
     state, price = _row(one.states, c, draw), one.asked.prices[c, draw : draw + 1]
-    return demand_curve.blocks(values, state, one.year - START_YEAR, N_BLOCKS, _CHEAPEST * price)
+    years = one.year - START_YEAR
+    return program_loads.around(lambda at: demand_curve.tokens_per_year(values, state, years, at), price)
 
 
 def _training(world: World, draw: int) -> Load:
@@ -75,8 +80,9 @@ def _elastic(
     first = start[draw : draw + 1]
     units = np.array([float(limits.grown(first, near, late, settle, year - START_YEAR)[0]) for year in world.years])
     load = program_loads.training(
-        units, float(world.rent_start_usd[draw]), _one(world, elasticity, draw), utilisation_frac=running
-    )
+        units, float(world.rent_start_usd[draw]), _one(world, elasticity, draw), utilisation_frac=running,
+        n_blocks=_ELASTIC_BLOCKS, span=_ELASTIC_SPAN,
+    )  # fmt: skip
     return replace(load, name=name)
 
 

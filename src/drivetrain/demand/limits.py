@@ -5,8 +5,9 @@ years (t since the start; the flow of a quarter is taken at its middle, and the 
 
     ln x(t) = ln x_0 + ln h  t + (ln g - ln h) tau (1 - e^(-t / tau))
 
-Power is a stock: what was energised at the start plus what was added until the quarter's middle, so it never falls.
-A grid that takes four years to connect somebody is in its growth, not in a delay of its own.
+Wafers and HBM are made a lead time before the accelerators they are in go into service. Power is a stock: what was
+energised at the start plus what was added until the quarter's middle, so it never falls. A grid that takes four years
+to connect somebody is in its growth, not in a delay of its own.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ UNIT = {"packaging": "wafer", "hbm": "byte", "budget": "USD", "power": "W-year"}
 REGIONS = ("americas", "europe", "china", "asia-pacific")
 START_YEAR = 2026.0
 _MIDDLE = 0.5  # flows are stated as the mean of the first year
+_MADE_BEFORE = ("packaging", "hbm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Room:
         return found
 
 
-def grown(start: Floats, near: Floats, late: Floats, settle_years: Floats, years: float) -> Floats:
+def grown(start: Floats, near: Floats, late: Floats, settle_years: Floats, years: Floats | float) -> Floats:
     """A flow ``years`` after its start, its growth going from ``near`` to ``late`` a year.
 
     >>> grown(np.array([10.0]), np.array([2.0]), np.array([2.0]), np.array([3.0]), 2.0).round(9).tolist()
@@ -102,8 +104,8 @@ def room(limits: Limits, quarter: int, takes: Mapping[str, Floats]) -> Room:
 
 
 def _flow(at: Mapping[str, Floats], group: str, key: str, year: float) -> Floats:
-    return grown(at[f"{group}.{key}"], at[f"{group}.growth"], at[f"{group}.growth_late"], at["limits.settle"],
-                 year - START_YEAR - _MIDDLE)  # fmt: skip
+    years = year - START_YEAR - _MIDDLE - (at[f"{group}.lead"] if group in _MADE_BEFORE else 0.0)
+    return grown(at[f"{group}.{key}"], at[f"{group}.growth"], at[f"{group}.growth_late"], at["limits.settle"], years)
 
 
 def _power(at: Mapping[str, Floats], moments: Floats) -> tuple[Floats, dict[str, Floats]]:

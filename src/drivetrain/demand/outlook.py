@@ -169,7 +169,7 @@ def _record(
         return np.asarray(np.sum([getattr(one, name) * n for one, n in zip(hardware, counts, strict=True)], axis=0))
 
     rent = cleared.cleared.price_usd_per_unit_year
-    flops_per_unit = summed("peak_flops", working) / np.maximum(summed("units", working), 1e-300)
+    flops_per_unit = (world.peak_flops * working).sum(axis=0) / np.maximum(summed("units", working), 1e-300)
     return Quarter(
         year, rent, asked, efficiency, states, cleared.bought, stock, cleared.idle,
         {"inference": asked.serving * flops_per_unit, "training": asked.training * flops_per_unit},

@@ -8,6 +8,7 @@ Maximise the discounted value served less running cost and level payments for wh
     sum_local mean y + sum_anywhere mean z  <=  sum_v units a     in each region and quarter    mean load
     sum_r z  =  sum_blocks y                                      loads that may run anywhere
     sum_v w a  <=  power(r, t);   sum wafers x, sum bytes x, sum capital x  <=  flow dt         limits
+    x_v  <=  share_v sum x                                        what a vendor can be asked for within a quarter
 
 ``d_t = (1 + i)^-(t dt)``: at i = 0 everything is a plain sum. Payments after the horizon are left out, as is what they
 would have served. Interactive loads are served in their own latency region; batch and training run anywhere, and batch

@@ -10,7 +10,7 @@ with m the price of a token over its compute. Fleets reach a share u of full loa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -20,6 +20,22 @@ from drivetrain.demand.limits import REGIONS
 from drivetrain.demand.program_terms import Load
 from drivetrain.demand.vintage import Floats
 from drivetrain.errors import BadInputError
+
+AROUND = (8.0, 4.0, 2.5, 1.7, 1.3, 1.1, 1.0, 0.9, 0.75, 0.55, 0.35)
+
+
+def around(asked: Callable[[Floats], Floats], price: Floats, multiples: Sequence[float] = AROUND) -> Blocks:
+    """A demand curve in steps that are fine near ``price`` (USD per token), where it is likely to clear.
+
+    ``asked`` gives tokens a year at a price. What is asked for above the highest multiple is worth that price: its own
+    worth, however large, decides nothing and would swamp the objective.
+    """
+    edges = np.stack([np.asarray(price, dtype=float) * multiple for multiple in sorted(multiples, reverse=True)])
+    tokens = np.stack([asked(edge) for edge in edges])
+    return Blocks(
+        np.concatenate([edges[:1], np.sqrt(edges[:-1] * edges[1:])]),
+        np.concatenate([tokens[:1], np.maximum(np.diff(tokens, axis=0), 0.0)]),
+    )
 
 
 def serving(

@@ -81,6 +81,8 @@ def build(p: Problem) -> Built:
     entries, right = _Entries(), np.zeros(n_rows)
     _stock(p, columns, rows, life, entries, right)
     _limits(p, columns, rows, entries, right)
+    if p.share_most is not None:
+        _held(p.share_most, columns["purchases"], rows["share"], entries)
     equal, n_equal = _Entries(), 0
     bounds = np.zeros((n_columns, 2))
     bounds[:, 1] = np.inf
@@ -154,6 +156,8 @@ def _columns(p: Problem, life: Ints) -> tuple[dict[str, Ints], int]:
     regions, quarters = p.power_w.shape
     moments = p.start_year + p.dt_years * np.arange(quarters) + 1e-9
     sold = np.array([(one.from_year <= moments) & (moments < one.until_year) for one in p.kinds]).reshape(-1, quarters)
+    if p.share_most is not None:
+        sold = p.share_most > 0
     alive = np.array([[sold[v, max(0, t - life[v] + 1) : t + 1].any() for t in range(quarters)]
                       for v in range(len(p.kinds))]).reshape(-1, quarters)  # fmt: skip
     n = 0
@@ -189,6 +193,11 @@ def _rows(p: Problem, columns: Mapping[str, Ints]) -> tuple[dict[str, Ints], int
     for name in LIMITS[:3]:
         rows[name] = n + np.arange(quarters)
         n += quarters
+    if p.share_most is not None:
+        held = (p.share_most > 0) & (p.share_most < 1.0)
+        rows["share"] = np.full(held.shape, -1)
+        rows["share"][held] = n + np.arange(held.sum())
+        n += int(held.sum())
     return rows, n
 
 
@@ -225,6 +234,14 @@ def _limits(
         takes = np.array([getattr(one, key) for one in p.kinds])[:, None, None] * _DEVICES / _ROW[name]
         entries.add(row(name)[sold], buys[sold], np.broadcast_to(takes, buys.shape)[sold])
         right[rows[name]] = p.flow(name) * p.dt_years / _ROW[name]
+
+
+def _held(most: Floats, buys: Ints, rows: Ints, entries: _Entries) -> None:
+    """No kind has more than its share of a quarter's purchases: x_v - share sum x <= 0."""
+    for v, t in zip(*np.nonzero(rows >= 0), strict=True):
+        every = buys[:, :, t]
+        entries.add(rows[v, t], every[every >= 0], -float(most[v, t]))
+        entries.add(rows[v, t], buys[v, :, t], 1.0)
 
 
 def _money(p: Problem, columns: Mapping[str, Ints], life: Ints, n: int) -> dict[str, Floats]:

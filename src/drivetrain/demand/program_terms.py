@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from drivetrain.catalogue.spreads import choices
 from drivetrain.demand.fleet import Fleet
 from drivetrain.demand.limits import Limits
-from drivetrain.demand.vintage import Floats, Vintage
+from drivetrain.demand.vintage import STEM, Floats, Vintage, mix
 from drivetrain.errors import BadInputError
 
 
@@ -64,7 +65,8 @@ class Load:
 class Problem:
     """A horizon of ``n_quarters`` from ``start_year``. Flows are per year, (quarters,); power is (regions, quarters).
 
-    ``installed``: accelerators of the start still alive, (kinds, regions, quarters).
+    ``installed``: accelerators of the start still alive, (kinds, regions, quarters). ``share_most``: what part of a
+    quarter's purchases a kind may have, (kinds, quarters), 0 where it is not sold; without it anything on sale.
     """
 
     start_year: float
@@ -78,6 +80,7 @@ class Problem:
     packaging_wafers_per_year: Floats
     hbm_bytes_per_year: Floats
     budget_usd_per_year: Floats
+    share_most: Floats | None = None
     _flows: Mapping[str, Floats] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -110,7 +113,10 @@ def problem(
     vintages: Sequence[Vintage], fleet: Fleet, limits: Limits, loads: Sequence[Load], discount_rate: float,
     draw: int = 0,
 ) -> Problem:  # fmt: skip
-    """The program of one draw: the fleet of the start is spread over the regions as their power is."""
+    """The program of one draw: the fleet of the start is spread over the regions as their power is.
+
+    A kind may exceed its share of sales (:func:`drivetrain.demand.vintage.mix`) by the factor ``sales.give``.
+    """
     regions = tuple(limits.power_region_w)
     power = np.stack([limits.power_region_w[name][:, draw] for name in regions])
     shares = power[:, 0] / power[:, 0].sum()
@@ -121,8 +127,17 @@ def problem(
     return Problem(
         float(limits.years[0]), limits.dt_years, discount_rate, regions, tuple(Kind.of(one, draw) for one in vintages),
         tuple(loads), alive[:, None, :] * shares[None, :, None], power, limits.packaging_wafers_per_year[:, draw],
-        limits.hbm_bytes_per_year[:, draw], limits.budget_usd_per_year[:, draw],
+        limits.hbm_bytes_per_year[:, draw], limits.budget_usd_per_year[:, draw], _shares(vintages, limits, draw),
     )  # fmt: skip
+
+
+def _shares(vintages: Sequence[Vintage], limits: Limits, draw: int) -> Floats:
+    give = float(choices(STEM)["sales.give"].value)
+    found = []
+    for year in limits.years:
+        sold = mix(vintages, float(year) + limits.dt_years / 2.0)
+        found.append(np.minimum(give * sold[:, draw if sold.shape[1] > 1 else 0], 1.0))
+    return np.stack(found, axis=1)
 
 
 def _check(p: Problem) -> None:
@@ -137,6 +152,15 @@ def _check(p: Problem) -> None:
         if p.flow(name).shape != (p.n_quarters,):
             raise BadInputError(f"{name} is given for {p.flow(name).shape} quarters, not {p.n_quarters}.")
     arrays = [("installed", p.installed), ("power", p.power_w), *((name, p.flow(name)) for name in p._flows)]
+    if p.share_most is not None:
+        if p.share_most.shape != (len(p.kinds), p.n_quarters):
+            raise BadInputError(f"shares of sales are given as {p.share_most.shape}, not by kind and quarter.")
+        sums = p.share_most.sum(axis=0)
+        if np.any((sums > 0) & (sums < 1.0 - 1e-9)):
+            raise BadInputError(
+                "the most that every kind may have of a quarter's purchases sums to less than all of it."
+            )
+        arrays.append(("shares of sales", p.share_most))
     for load in p.loads:
         regions = 1 if load.anywhere else len(p.regions)
         if load.units.ndim != 3 or load.units.shape[0] != regions or load.units.shape[2] != p.n_quarters:

@@ -2,10 +2,11 @@ r"""Does efficiency shrink the fleet or grow it? Pairs of worlds over the same d
 
 For a measure x (compute, dollars, HBM, power) over the years asked, by draw::
 
-    ratio = x(gains as drawn) / x(software of the start for ever),      P(grows) = share of draws with ratio > 1
+    ratio = x(gains as drawn) / x(software of the start for ever),      P(grows) = share of draws with ratio > 1.001
 
-twice: under the limits of supply, which can hold both worlds to the same fleet, and with supply that grows to whatever
-is paid for, which shows demand alone. The response of demand is the elasticity
+and P(shrinks) with ratio < 0.999; under a limit that binds in both worlds neither is the case. Asked twice: under the
+limits of supply, which can hold both worlds to the same fleet, and with supply that grows to whatever is paid for,
+which shows demand alone. The response of demand is the elasticity
 
     eps = sum_c w_c eps_c,      w_c = share of compute of class c,      C ~ e^(1 - eps)
 
@@ -27,15 +28,17 @@ from drivetrain.demand.yearly import Year, years_of
 
 MEASURES = ("compute", "dollars", "hbm", "power")
 _PLENTY = 1e3  # times the limits: none binds
+_SAME = 1e-3  # ratios this near to 1 are no difference
 
 
 @dataclass(frozen=True, slots=True)
 class Grows:
-    """What efficiency did to one measure: how likely it grew, and by how much (quantiles of the ratio)."""
+    """What efficiency did to one measure: how likely it grew or shrank, and by how much (quantiles of the ratio)."""
 
     measure: str
     limited: bool
     probability: float
+    shrinks: float
     p10: float
     p50: float
     p90: float
@@ -52,7 +55,8 @@ def answer(world: World, with_gains: Sequence[Year], *, seen: Callable[[int], No
         for name in MEASURES:
             ratio = first[name] / second[name]
             low, middle, high = (float(np.quantile(ratio, share)) for share in (0.1, 0.5, 0.9))
-            found.append(Grows(name, limited, float((ratio > 1.0).mean()), low, middle, high))
+            more, less = float((ratio > 1.0 + _SAME).mean()), float((ratio < 1.0 - _SAME).mean())
+            found.append(Grows(name, limited, more, less, low, middle, high))
     return found
 
 

@@ -37,9 +37,9 @@ from drivetrain.demand.fleet import Fleet
 from drivetrain.demand.limits import Limits
 from drivetrain.demand.productivity import Productivity, projected, table
 from drivetrain.demand.vintage import Vintage
-from drivetrain.errors import BadInputError
+from drivetrain.errors import BadInputError, InfeasibleError
 from drivetrain.training.ceilings.draws import Draws
-from drivetrain.units import HOURS_PER_YEAR
+from drivetrain.units import HOURS_PER_YEAR, number
 
 Floats = NDArray[np.float64]
 At = Mapping[str, Floats]
@@ -56,6 +56,8 @@ class World:
     """The start of an outlook. ``years`` are the beginnings of its quarters; arrays hold one value for each draw.
 
     ``values`` and ``states`` hold arrays (classes, draws) in the order of ``tasks``, ``need_s`` likewise (classes, 1).
+    ``peak_flops`` is the dense bf16 rate of one accelerator, (vintages, draws): that of a projected generation follows
+    ``projected.flops``. ``beyond`` is B, ``with_tokens`` the factor on counted tokens, 1 + (B - 1) phi.
     """
 
     at: At
@@ -65,6 +67,7 @@ class World:
     states: State
     need_s: Floats
     vintages: tuple[Vintage, ...]
+    peak_flops: Floats
     limits: Limits
     fleet: Fleet
     rows: Productivity
@@ -134,9 +137,11 @@ def world(at: At, end_year: float) -> World:
     serving, training, live = _split(at, tasks, counted, capacity)
     needed = counted.sum(axis=0)
     beyond, like_tokens = serving / needed, np.minimum(at["market.uncounted_like_tokens"], 1.0)
-    extra = beyond - 1.0
-    return World(at, years, tasks, values, states, need, vintages, allowed, there, rows, rent, training,
-                 extra * (1.0 - like_tokens) * needed, beyond, 1.0 + extra * like_tokens, live)  # fmt: skip
+    _check_start(at, needed, serving)
+    extra = np.maximum(beyond - 1.0, 0.0)  # a draw whose tokens need more than there is begins short, rent rising
+    return World(at, years, tasks, values, states, need, vintages, _peak_flops(at, vintages, rows), allowed, there,
+                 rows, rent, training, extra * (1.0 - like_tokens) * needed, beyond, 1.0 + extra * like_tokens,
+                 live)  # fmt: skip
 
 
 def _vintages(at: At, rows: Productivity) -> tuple[Vintage, ...]:
@@ -153,6 +158,26 @@ def _vintages(at: At, rows: Productivity) -> tuple[Vintage, ...]:
         for one, end in zip(later, [*ends, np.full(1, np.inf)], strict=True)
     ]  # fmt: skip
     return (*known, *found)
+
+
+def _peak_flops(at: At, vintages: tuple[Vintage, ...], rows: Productivity) -> Floats:
+    n_known = len(vintages) - rows.n_projected
+    factor = [at["projected.flops"] ** max(i + 1 - n_known, 0) for i in range(len(vintages))]
+    return np.stack([one.peak_flops * by for one, by in zip(vintages, factor, strict=True)])
+
+
+def _check_start(at: At, needed: Floats, serving: Floats) -> None:
+    """The middle draw's counted tokens must fit in what is offered at the start."""
+    asked, offered = float(np.median(needed)), float(np.median(serving))
+    if asked <= offered:
+        return
+    there, gigawatts = (float(np.median(at[name])) for name in ("fleet.h100e", "power.stock"))
+    raise InfeasibleError(
+        f"the tokens counted at the start need {number(asked / 1e6)} million units (H100 equivalents) where "
+        f"{number(offered / 1e6)} million serve at that rent: short by {number((asked - offered) / 1e6)} million "
+        f"({(asked - offered) / offered:.0%}). The fleet is {number(there / 1e6)} million (fleet.h100e) on "
+        f"{number(gigawatts / 1e9)} GW (power.stock). Raise these or lower world.tokens_per_month."
+    )
 
 
 def _offered(at: At, there: Fleet, vintages: tuple[Vintage, ...], allowed: Limits, rent: Floats) -> Floats:

@@ -58,8 +58,13 @@ class Year:
 
     @property
     def spend_usd(self) -> Floats:
-        """All rent."""
+        """All rent: units at work at the market's rent, those that their owners use included."""
         return np.asarray(sum(self.rent_usd.values(), np.zeros(1)))
+
+    @property
+    def cost_usd(self) -> Floats:
+        """What it costs the owners: capital in level payments, electricity, upkeep; rent without their margin."""
+        return np.asarray(self.spend_usd - self.rent_usd["margin"])
 
     @property
     def inference_frac(self) -> Floats:

@@ -20,7 +20,7 @@ from drivetrain.demand.question import Grows, answer, elasticities, mean_elastic
 from drivetrain.demand.switches import switched, switches
 from drivetrain.demand.world import World, central, drawn, quantities, world
 from drivetrain.demand.yearly import Year, years_of
-from drivetrain.units import HOURS_PER_YEAR
+from drivetrain.units import HOURS_PER_YEAR, number
 from drivetrain.verbs.kept import titles
 from drivetrain.verbs.outlook_file import OutlookQuestion, read_outlook
 from drivetrain.verbs.outlook_years import binding_of, spread_of, year_row
@@ -28,7 +28,7 @@ from drivetrain.verbs.plan_serve import CATALOGUE_DATE
 
 Floats = NDArray[np.float64]
 Seen = Callable[[int, int], None]
-_WORLDS = 4  # runs of the sequence behind an answer
+WORLDS = 4  # runs of the sequence behind an answer
 NOTE = "A model with stated assumptions, not a forecast to trade on: not investment advice."
 
 
@@ -39,12 +39,12 @@ def outlook(question: OutlookQuestion | str | Path | None = None, *, seen: Seen 
     """
     started = time.perf_counter()
     asked = read_outlook(question) if isinstance(question, (str, Path)) else (question or OutlookQuestion())
-    known = switched(quantities(asked.quantities), asked.switches)
+    known = known_of(asked)
     middle = world(central(known), float(asked.end_year))
     path = run(middle)
-    solution = planned(middle, path)
-    sample = world(drawn(known, asked.draws, asked.seed), float(asked.end_year)) if asked.draws > 1 else middle
-    steps, done = _WORLDS * sample.years.size, [0]
+    solution = planned(middle, path, contracted_frac=asked.contracted_frac)
+    sample = sampled(asked, known) if asked.draws > 1 else middle
+    steps, done = WORLDS * sample.years.size, [0]
 
     def tick(_: int) -> None:
         done[0] += 1
@@ -64,35 +64,49 @@ def outlook(question: OutlookQuestion | str | Path | None = None, *, seen: Seen 
         "classes": _classes(sample, years), "value": _value(years), "program": _program(middle, path, solution),
         "start": _start(sample),
         "switches": [{"name": name, "title": switches()[name].title} for name in asked.switches],
-        "assumptions": [_assumption(one, name in asked.quantities) for name, one in known.items()],
+        "assumptions": [_assumption(one, own=name in asked.quantities) for name, one in known.items()],
         "sources": titles(dict.fromkeys(one.stated.source for one in known.values())),
         "draws": sample.n, "seed": asked.seed, "elapsed_s": time.perf_counter() - started,
         "meta": {"version": __version__, "catalogue": CATALOGUE_DATE},
     }  # fmt: skip
 
 
+def quantity_rows() -> list[dict[str, Any]]:
+    """Every quantity of an outlook with its range and source."""
+    return [_assumption(one, own=False) for one in quantities().values()]
+
+
+def known_of(asked: OutlookQuestion, *more: str) -> dict[str, Spread]:
+    """Every quantity as the question has it, its switches and ``more`` of them on."""
+    return switched(quantities(asked.quantities), (*asked.switches, *more))
+
+
+def sampled(asked: OutlookQuestion, known: Mapping[str, Spread]) -> World:
+    """The world at the question's joint draws."""
+    return world(drawn(known, asked.draws, asked.seed), float(asked.end_year))
+
+
 def _verdict(years: list[Year], grows: list[Grows], rows: list[dict[str, Any]]) -> str:
-    """One sentence or two: how much more of everything, what efficiency did to it, what binds."""
+    """How much more of everything, what efficiency did to it, what binds."""
     first, last = years[0], years[-1]
     times = float(np.median(last.total_flop / first.total_flop))
     tokens = float(np.median(last.tokens.sum(axis=0) / first.tokens.sum(axis=0)))
-    limited, free = (
-        next(one for one in grows if one.measure == "compute" and one.limited is case) for case in (True, False)
-    )
-    binds = (
-        max(rows[-1]["binding"], key=lambda one: one["probability"])["constraint"] if rows[-1]["binding"] else "demand"
-    )
+    compute = {one.limited: one for one in grows if one.measure == "compute"}
+    limited, free = compute[True], compute[False]
+    binding = rows[-1]["binding"]
+    binds = max(binding, key=lambda one: float(one["probability"]))["constraint"] if binding else "demand"
     return (
-        f"From {first.year} to {last.year} tokens grow {tokens:.0f}x and compute {times:.1f}x (medians). Software "
-        f"efficiency leaves more compute in use than without it in {limited.probability:.0%} of draws under the limits "
-        f"of supply ({free.probability:.0%} if nothing limited supply); what holds supply back most often in "
-        f"{last.year} is {binds}."
+        f"From {first.year} to {last.year} tokens grow {number(tokens, 2)}x and compute {number(times, 2)}x (medians). "
+        f"Efficiency of software makes compute grow in {limited.probability:.0%} of draws and shrink in "
+        f"{limited.shrinks:.0%}, against a world without it ({free.probability:.0%} and {free.shrinks:.0%} if nothing "
+        "limited supply); "
+        f"what most often holds supply back in {last.year} is {binds}."
     )
 
 
 def _grows(one: Grows) -> dict[str, Any]:
     return {"measure": one.measure, "supply_limited": one.limited, "probability_grows": one.probability,
-            "ratio": {"p10": one.p10, "p50": one.p50, "p90": one.p90}}  # fmt: skip
+            "probability_shrinks": one.shrinks, "ratio": {"p10": one.p10, "p50": one.p50, "p90": one.p90}}  # fmt: skip
 
 
 def _growth(years: list[Year]) -> dict[str, Any]:
@@ -148,10 +162,16 @@ def _value(years: list[Year]) -> list[dict[str, Any]]:
     """Where a dollar of capital and a dollar of rent go, by year: median shares."""
     return [
         {"year": one.year,
-         "capital_frac": {part: float(np.median(usd / one.capex_usd)) for part, usd in one.capital_usd.items()},
-         "rent_frac": {part: float(np.median(usd / one.spend_usd)) for part, usd in one.rent_usd.items()}}
+         "capital_frac": {part: _share(usd, one.capex_usd) for part, usd in one.capital_usd.items()},
+         "rent_frac": {part: _share(usd, one.spend_usd) for part, usd in one.rent_usd.items()}}
         for one in years
     ]  # fmt: skip
+
+
+def _share(part: Floats, whole: Floats) -> float | None:
+    """The median share over the draws in which there is anything; None where there is in none."""
+    some = whole > 0.0
+    return float(np.median(part[some] / whole[some])) if some.any() else None
 
 
 def _program(middle: World, path: list[Quarter], solution: Solution) -> dict[str, Any]:
@@ -183,7 +203,7 @@ def _start(sample: World) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _assumption(one: Spread, own: bool) -> dict[str, Any]:
+def _assumption(one: Spread, *, own: bool) -> dict[str, Any]:
     said: Mapping[str, Any] = {"what": one.name, "title": one.title, "unit": one.dimension, "value": one.mid,
                                "low": one.low, "high": one.high, "share": one.share}  # fmt: skip
     return {**said, "source": "the question" if own else one.stated.source, "kind": one.stated.kind}

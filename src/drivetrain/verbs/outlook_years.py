@@ -30,7 +30,8 @@ def year_row(world: World, one: Year) -> dict[str, Any]:
     ranged = {
         "compute_flop_total": one.total_flop, "compute_flop_training": one.compute_flop["training"],
         "compute_flop_inference": one.compute_flop["inference"], "inference_frac": one.inference_frac,
-        "power_w": one.power_w, "capex_usd": one.capex_usd, "spend_usd": one.spend_usd,
+        "power_w": one.power_w, "capex_usd": one.capex_usd, "spend_usd": one.spend_usd, "cost_usd": one.cost_usd,
+        "token_spend_usd": one.spent_on_tokens_usd,
         "price_usd_per_million_tokens": 1e6 * one.price_usd_per_token, "rent_usd_per_h100_hour": one.rent_usd_per_hour,
         "hbm_bytes": one.hbm_bytes, "hbm_bought_bytes": one.hbm_bought_bytes,
         "accelerators_total": one.accelerators.sum(axis=0), "accelerators_bought": one.bought.sum(axis=0),

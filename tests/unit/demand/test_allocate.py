@@ -1,5 +1,7 @@
 """The market of a quarter, by hand: steps, scarcity, power, rents."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -104,6 +106,19 @@ def test_rent_goes_to_the_limit_that_binds():
     assert bound.shadow_usd["packaging"][0] == bound.shadow_usd["budget"][0] == bound.shadow_usd["power"][0] == 0.0
 
 
+@pytest.mark.parametrize(("power", "binds"), [(139.0, "hbm"), (30.0, "power")])
+def test_where_two_limits_bind_the_larger_rent_is_named(power, binds):
+    """139 W are short for 140 units on a watt each, so both have a rent; with 30 W nothing is left for the new."""
+    market = offers([100, 40], [3e3, 1e3], watts=[1.0, 1.0]) if binds == "hbm" else offers([100, 40], [1e3, 3e3])
+    found = allocate.clear(market, np.array([power]), lambda price: 3.2e3 * 139.0 / price)
+    room = limits.Room({"packaging": np.array([20.0]), "hbm": np.array([10.0]), "budget": np.array([30.0])},
+                       dict.fromkeys(limits.LIMITS[:3], np.ones(1)))  # fmt: skip
+    bound = allocate.bind(found, market, room, np.array([4.0]), np.array([0.25]))
+    assert bound.shadow_usd["power"][0] > 0
+    assert (bound.shadow_usd["hbm"][0] > 0) == (binds == "hbm")
+    assert limits.LIMITS[bound.index[0]] == binds
+
+
 def test_no_limit_binds_while_the_new_sets_the_price():
     market = offers([100, 40], [1e3, 5e3])
     found = allocate.clear(market, PLENTY, flat(120.0))
@@ -148,3 +163,27 @@ def test_a_quarter_buys_what_its_mix_and_limits_say():
     assert enough.bought.sum() == 0.0
     assert enough.idle.sum() > 0.4 * counts.sum()
     assert enough.cleared.price_usd_per_unit_year < enough.new_usd_per_unit_year
+
+
+def test_fixed_demand_beyond_supply_names_the_limit_and_by_how_much():
+    at = vintage.mids()
+    made = vintage.known(at, {name: np.full(1, 2.0) for name in vintage.names()})
+    supply = limits.of(at, 2026.0 + 0.25 * np.arange(8))
+    counts = fleet.start(at, made).by_vintage(len(made))
+    rules = {"rate": at["finance.rate"], "fall_per_year": at["finance.fall"]}
+    enough = supply.power_w * 1e4
+    with pytest.raises(InfeasibleError, match=r"units short.* in 2027\.25: short of budget by [\d.,e+]+ USDs"):
+        allocate.quarter(counts, made, replace(supply, power_w=enough), 5, flat(1e9), **rules)
+    with pytest.raises(InfeasibleError, match=r"in 2027\.25: short of power by [\d.,e+]+ GW and budget"):
+        allocate.quarter(counts, made, replace(supply, power_w=supply.power_w * 0.1), 5, flat(1e9), **rules)
+    try:
+        allocate.quarter(counts, made, replace(supply, power_w=enough), 5, flat(1e9), **rules)
+    except allocate.ShortError as error:
+        usd = float(str(error).split("budget by ")[1].split(" ")[0].replace(",", ""))
+        richer = replace(supply, power_w=enough, budget_usd_per_year=supply.budget_usd_per_year + 1.02 * usd / 0.25,
+                         packaging_wafers_per_year=supply.packaging_wafers_per_year * 1e6,
+                         hbm_bytes_per_year=supply.hbm_bytes_per_year * 1e6)  # fmt: skip
+        cleared = allocate.quarter(counts, made, richer, 5, flat(1e9), **rules)
+        assert cleared.cleared.units[0] == pytest.approx(1e9)
+    else:
+        pytest.fail("a demand beyond supply cleared")

@@ -47,8 +47,9 @@ def test_an_idle_fleet_loses_its_capital_charge(made):
     assert idle["margin"][0] == pytest.approx(-charge)
     busy = chain.rent(made, there, there, np.array([2000.0]), np.array([2e4]), rate=np.array([0.1]), dt_years=0.25)
     assert busy["electricity"][0] == pytest.approx(1000.0 * made[1].energy_usd_per_year[0] * 0.25)
-    running = busy["electricity"] + busy["upkeep"]
-    assert busy["margin"][0] == pytest.approx(2000.0 * 2e4 * 0.25 - charge - running[0])
+    running = 1000.0 * made[1].running_usd_per_year[0] * 0.25
+    assert busy["electricity"][0] + busy["upkeep"][0] == pytest.approx(running)
+    assert busy["margin"][0] == pytest.approx(2000.0 * 2e4 * 0.25 - charge - running)
 
 
 def test_quarters_add_up_to_years():

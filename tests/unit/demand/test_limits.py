@@ -25,10 +25,19 @@ def test_growth_goes_from_near_to_late():
     assert x[3] / x[2] == pytest.approx(1.1, rel=1e-4)
 
 
-def test_flows_of_the_first_year_have_the_stated_mean(central):
-    at = mids()
+def test_flows_of_the_first_year_have_the_stated_mean():
+    at = mids() | {"packaging.lead": np.zeros(1), "hbm.lead": np.zeros(1)}
+    central = limits.of(at, QUARTERS)
     for name, key in (("packaging", "packaging.wafers"), ("hbm", "hbm.bytes"), ("budget", "budget.usd")):
         assert central.flow(name)[:4].mean() == pytest.approx(at[key][0], rel=0.01)
+
+
+def test_what_is_made_goes_into_service_later(central):
+    at = mids() | {"hbm.lead": np.full(1, 0.5)}
+    at_once = limits.of(at | {"hbm.lead": np.zeros(1)}, QUARTERS)
+    late = limits.of(at, QUARTERS)
+    assert late.hbm_bytes_per_year[2:] == pytest.approx(at_once.hbm_bytes_per_year[:-2])
+    assert late.budget_usd_per_year == pytest.approx(at_once.budget_usd_per_year)
 
 
 def test_power_added_until_2030_is_mckinseys(central):
@@ -47,8 +56,14 @@ def test_capital_until_2030_is_near_mckinseys(central):
 def test_regions_share_all_of_the_power(central):
     assert set(central.power_region_w) == set(limits.REGIONS)
     assert np.sum(list(central.power_region_w.values()), axis=0) == pytest.approx(central.power_w)
-    share = central.power_region_w["americas"][0, 0] / central.power_w[0, 0]
-    assert 0.55 < share < 0.75
+    at, total = mids(), {}
+    for group in ("region-stock", "region-added"):
+        total[group] = sum(float(at[f"{group}.{name}"][0]) for name in limits.REGIONS)
+    stock = float(at["power.stock"][0])
+    for name in limits.REGIONS:
+        first = stock * float(at[f"region-stock.{name}"][0]) / total["region-stock"]
+        added = (central.power_w[:, 0] - stock) * float(at[f"region-added.{name}"][0]) / total["region-added"]
+        assert central.power_region_w[name][:, 0] == pytest.approx(first + added)
 
 
 def test_power_is_an_integral_of_what_is_added():
@@ -58,6 +73,14 @@ def test_power_is_an_integral_of_what_is_added():
     flat = limits.of(at, QUARTERS)
     expected = at["power.stock"] + at["power.added"] * (QUARTERS[:, None] + 0.125 - 2026.0)
     assert flat.power_w == pytest.approx(expected)
+
+
+def test_power_that_grows_evenly_is_its_integral():
+    """18 GW a year in the middle of 2026, times 1.2 a year: 18 (1.2^(t - 0.5) - 1.2^-0.5) / ln 1.2."""
+    at = mids() | {"power.growth": np.full(1, 1.2), "power.growth_late": np.full(1, 1.2)}
+    years = QUARTERS[:, None] + 0.125 - 2026.0
+    expected = at["power.stock"] + 18e9 * (1.2 ** (years - 0.5) - 1.2**-0.5) / np.log(1.2)
+    assert limits.of(at, QUARTERS).power_w == pytest.approx(expected, rel=1e-4)
 
 
 def test_limits_do_not_depend_on_the_grid(central):

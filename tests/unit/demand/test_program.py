@@ -173,3 +173,35 @@ def test_the_fleet_of_the_start_is_spread_and_wears_out():
     share = problem.installed[:, 0, 0].sum() / problem.installed[:, :, 0].sum()
     assert share == pytest.approx(float(supply.power_region_w["americas"][0, 0] / supply.power_w[0, 0]))
     assert problem.label(5) == "2027Q2"
+
+
+def test_no_kind_sells_more_than_its_share():
+    """Better on every count, the second kind would have all: half of the purchases is what it may have."""
+    better = replace(NEW, name="better", capex_usd=4e4)
+    wanted = one_load(np.full((1, 1, 2), 1e5), 60_000.0)
+    free = replace(make([wanted], quarters=2), kinds=(NEW, better))
+    assert program.solve(free).purchases[0].sum() == pytest.approx(0.0, abs=1.0)
+    held = replace(free, share_most=np.array([[1.0, 1.0], [0.5, 0.5]]))
+    found = program.solve(held)
+    assert found.purchases[:, 0, 0].tolist() == pytest.approx([2.5e4, 2.5e4])
+    assert found.objective_usd < program.solve(free).objective_usd
+    gone = replace(free, share_most=np.array([[1.0, 1.0], [0.0, 0.0]]))
+    assert program.solve(gone).purchases[1].sum() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("shares", "says"), [(np.ones((1, 2)), "by kind and quarter"), (np.full((2, 2), 0.4), "sums to less")]
+)
+def test_shares_that_leave_no_purchase_possible_are_refused(shares, says):
+    with pytest.raises(BadInputError, match=says):
+        replace(make([one_load(np.ones((1, 1, 2)), 1.0)], quarters=2), share_most=shares)
+
+
+def test_shares_of_sales_come_from_the_mix():
+    at = vintage.mids()
+    made = vintage.known(at, {name: np.ones(1) for name in vintage.names()})
+    supply = limits.of(at, 2026.0 + 0.25 * np.arange(8))
+    held = program.problem(made, fleet.start(at, made), supply, [], 0.1).share_most
+    sold = vintage.mix(made, 2027.125)[:, 0]
+    assert held[:, 4] == pytest.approx(np.minimum(1.5 * sold, 1.0))
+    assert np.all(held.sum(axis=0) >= 1.0)

@@ -61,3 +61,17 @@ def test_every_quarter_needs_its_curve():
 def test_users_live_in_regions_of_the_program(regions, says):
     with pytest.raises(BadInputError, match=says):
         loads.serving("chat", [CURVE], NEED_S[:1], regions, peak_to_mean=1.8, utilisation_frac=0.6)
+
+
+def test_steps_around_a_price_keep_what_is_asked_for_and_cap_its_worth():
+    def asked(price):
+        return 1e15 * (price / 1e-6) ** -0.8
+
+    price = np.array([1e-6, 5e-6])
+    steps = loads.around(asked, price)
+    total = steps.tokens_per_year.sum(axis=0)
+    assert total == pytest.approx(asked(price * min(loads.AROUND)))
+    assert np.all(steps.price_usd_per_token.max(axis=0) == price * max(loads.AROUND))
+    assert np.all(np.diff(steps.price_usd_per_token, axis=0) < 0)
+    above = np.where(steps.price_usd_per_token >= price, steps.tokens_per_year, 0.0).sum(axis=0)
+    assert above == pytest.approx(asked(price), rel=1e-9)

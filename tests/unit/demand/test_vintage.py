@@ -61,6 +61,7 @@ def test_parts_sum_and_the_chip_is_its_price(made):
     assert parts.total == pytest.approx(parts.chip + parts.server + parts.network + parts.facility)
     assert parts.chip[0] == pytest.approx(33_000.0)
     assert parts.network[0] / (parts.chip + parts.server + parts.network)[0] == pytest.approx(0.16)
+    assert parts.facility[0] == pytest.approx(2.17 / 1.2 * 12_500.0)  # by power of the machines, overhead taken out
     assert one.energy_usd_per_year[0] == pytest.approx(2.17 * 0.76 * 8760 * 0.0826)
     upkeep = one.running_usd_per_year - one.energy_usd_per_year
     assert upkeep[0] == pytest.approx(0.03 * (parts.chip + parts.server + parts.network)[0])

@@ -178,10 +178,34 @@ def test_questions_that_make_no_sense(choices, match):
         plan_train(**choices, **H100)
 
 
-def test_a_mixture_says_that_the_law_is_of_dense_models():
+def test_a_mixture_counts_as_more_compute_and_its_range_is_wider():
     got = plan_train(model="mixtral-8x7b", tokens="100B", n=64, **H100)
     assert got["active_params"] < got["params"]
-    assert any("mixture of experts" in note for note in got["notes"])
+    assert any("experts of 4 times the active size count as 1.7 times the compute" in note for note in got["notes"])
+    as_dense = plan_train(model="mixtral-8x7b", tokens="100B", n=64, compute_gain=1, **H100)
+    assert got["loss"]["value"] < as_dense["loss"]["value"]
+    assert as_dense["loss"]["compute_gain"] == 1.0
+    mine, dense = (answer["loss"]["p90"] - answer["loss"]["p10"] for answer in (got, as_dense))
+    assert mine > dense
+
+
+def test_the_law_of_mixtures_is_used_where_it_is_asked_for():
+    got = plan_train(model="mixtral-8x7b", tokens="100B", n=64, law="moe", **H100)
+    assert got["loss"]["law"] == "ludziejewski-2025"
+    assert got["loss"]["p10"] is None
+    assert any("unverified" in note for note in got["notes"])
+
+
+def test_a_free_size_may_be_a_mixture():
+    dense, mixed = (plan_train(flops=1e23, n=256, experts=experts, **H100) for experts in (1, 16))
+    assert mixed["params"] > 8 * mixed["active_params"]
+    assert mixed["flops"] == pytest.approx(dense["flops"], rel=1e-9)
+    assert mixed["loss"]["value"] < dense["loss"]["value"]
+    assert mixed["days"] > dense["days"]
+    with pytest.raises(BadInputError, match="has its own"):
+        plan_train(model="mixtral-8x7b", tokens="1B", n=64, experts=8, **H100)
+    with pytest.raises(BadInputError, match="whole number from 1"):
+        plan_train(flops=1e23, n=256, experts=500, **H100)
 
 
 def test_same_question_same_answer():

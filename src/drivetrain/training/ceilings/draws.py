@@ -32,6 +32,8 @@ class Draws:
     def __init__(self, known: Mapping[str, Spread], n: int = N_DRAWS, seed: int = SEED) -> None:
         if n < 1:
             raise BadInputError(f"{n} draws say nothing; take at least 1.")
+        if seed < 0:
+            raise BadInputError(f"the seed is {seed}; give a whole number from 0 up.")
         self._known, self.n, self._seed = known, n, seed
 
     def __getitem__(self, name: str) -> Floats:
