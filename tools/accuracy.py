@@ -118,6 +118,7 @@ def page(
         *ranges.section(runs),
         *choices.section(runs, odd),
         *explained.contradictions(odd, runs),
+        *explained.in_the_way(odd, runs),
         *explained.settings(runs),
         *explained.unrecorded(runs),
         *explained.releases(runs, shipped),

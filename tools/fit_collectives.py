@@ -130,7 +130,9 @@ def _rows(raw: dict[str, str]) -> Iterable[Row]:
         elif op == "all_reduce" and inner < n:
             yield replace(row, n_bytes=float(raw["bytes"]))
     else:
-        yield replace(row, library=impl.split()[0], n_bytes=float(raw["bytes"]))
+        # SGLang was also measured with TensorRT-LLM's kernel in its place: what ran counts, not who asked
+        library = "trtllm" if impl.endswith(" TRTLLM") else impl.split()[0]
+        yield replace(row, library=library, n_bytes=float(raw["bytes"]))
 
 
 def _expert(row: Row, raw: dict[str, str]) -> Row:
@@ -169,7 +171,9 @@ def start(op: Op, link: str, library: str) -> LinkFit:
         regimes = (Regime("ring", 4 * us, 1.8 * us, 0.15), Regime("ring", 8 * us, 2 * us, 0.4),
                    Regime("ring", 20 * us, 6 * us, 0.95, 0.45, 0.6))  # fmt: skip
     else:
-        regimes = (Regime("one_shot", 4 * us, 0.2 * us, 0.6), Regime("ring", 7 * us, 0.4 * us, 0.6),
+        # vLLM's symmetric-memory kernel reduces in the switch; the others' own kernels read from each peer
+        own_in_switch = 0.6 if library == "vllm" else 0.0
+        regimes = (Regime("one_shot", 4 * us, 0.2 * us, 0.6), Regime("ring", 7 * us, 0.4 * us, 0.6, 0.0, own_in_switch),
                    Regime("ring", 20 * us, 6 * us, 0.95, 0.45, 0.6))  # fmt: skip
     return LinkFit(op, link, regimes, sharing)
 

@@ -25,13 +25,25 @@ def prepared(name, isl, osl):
     return steady.prepare(d, lengths_of(fixed(isl, osl)), 2048.0)
 
 
-def load_test(p, isl, osl, concurrency, *, prefill_first=False, leap=True, run=closed_loop.run):
+def load_test(
+    p,
+    isl,
+    osl,
+    concurrency,
+    *,
+    prefill_first=False,
+    leap=True,
+    run=closed_loop.run,
+    request_s=0.0,
+    frontend_s=0.0,
+    poll=1,
+    hold=0,
+):
     n, c = len(isl), p.deployment.coefficients
     ttft, tpot = np.full(n, -1.0), np.full(n, -1.0)
     totals = run(c.ops, c.collectives, p.scalars[:STEP_SCALARS], p.contexts.spans, np.asarray(isl, float),
                  np.asarray(osl, float), concurrency, p.budget, p.max_seqs, float(p.deployment.cut.layout.dp),
-                 prefill_first, leap, ttft,
-                 tpot)  # fmt: skip
+                 prefill_first, leap, request_s, frontend_s, poll, hold, ttft, tpot)  # fmt: skip
     return totals, ttft, tpot
 
 
@@ -49,6 +61,47 @@ def test_leaping_equals_stepping(name, prefill_first):
     np.testing.assert_allclose(ttft, ttft_1, rtol=2e-3)
     np.testing.assert_allclose(tpot, tpot_1, rtol=2e-3)
     assert one[closed_loop.STEPS] == other[closed_loop.STEPS]
+
+
+WAYS_IN = [{"request_s": 0.03}, {"frontend_s": 0.02}, {"poll": 10}, {"hold": 8}, {"request_s": 0.02, "poll": 7}]
+
+
+@pytest.mark.parametrize("way", WAYS_IN, ids=str)
+@pytest.mark.parametrize("prefill_first", [False, True])
+def test_leaping_equals_stepping_whatever_keeps_requests_from_the_scheduler(way, prefill_first):
+    isl, osl = lengths(np.random.default_rng(5), 60)
+    p = prepared("llama-3.1-8b", 1000, 100)
+    one, ttft, tpot = load_test(p, isl, osl, 7, prefill_first=prefill_first, **way)
+    other, ttft_1, tpot_1 = load_test(p, isl, osl, 7, prefill_first=prefill_first, leap=False, **way)
+    np.testing.assert_allclose(ttft, ttft_1, rtol=5e-3)
+    np.testing.assert_allclose(tpot, tpot_1, rtol=5e-3)
+    assert one[closed_loop.STEPS] == pytest.approx(other[closed_loop.STEPS], rel=1e-3)
+
+
+def test_a_request_alone_pays_for_the_way_in_and_nothing_else():
+    p = prepared("llama-3.1-8b", 1000, 100)
+    isl, osl = [1000.0] * 3, [100.0] * 3
+    _, ttft, tpot = load_test(p, isl, osl, 1)
+    _, later, same = load_test(p, isl, osl, 1, request_s=0.03, frontend_s=0.02, poll=10, hold=20)
+    assert later == pytest.approx(ttft + 0.05, rel=1e-9)
+    assert same == pytest.approx(tpot, rel=1e-9)
+
+
+def test_a_burst_queues_at_the_front_end():
+    p = prepared("llama-3.1-8b", 1000, 100)
+    _, ttft, _ = load_test(p, [100.0] * 8, [2.0] * 8, 8, frontend_s=10.0)
+    assert ttft == pytest.approx(10.0 * np.arange(1, 9), rel=0.01)
+
+
+def test_held_prompts_share_steps():
+    rng = np.random.default_rng(6)
+    isl, osl = np.full(160, 200.0), np.round(100 * rng.uniform(0.8, 1.2, 160))
+    p = prepared("llama-3.1-8b", 200, 100)
+    plain, ttft, tpot = load_test(p, isl, osl, 16)
+    held, ttft_1, tpot_1 = load_test(p, isl, osl, 16, hold=20)
+    assert ttft_1.mean() > ttft.mean()
+    assert tpot_1.mean() < tpot.mean()
+    assert held[closed_loop.STEPS] > plain[closed_loop.STEPS]
 
 
 @pytest.mark.parametrize("name", MODELS)

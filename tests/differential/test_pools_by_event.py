@@ -29,7 +29,7 @@ CASES = {
 def deployment(name, layout, family, nic=None):
     model = loader.load("models", name)
     hardware = hardware_of(loader.load("accelerators", "h100-sxm"), nic_bytes_per_s=nic)
-    eff = replace(efficiency(family, "hopper"), request_s=0.0)
+    eff = replace(efficiency(family, "hopper"), request_s=0.0, reply_s=0.0)
     piece = cut(model, model.checkpoints[0], layout, "bf16")
     return deploy(piece, hardware, loader.load("engines", family), eff, collective_coefficients(family))
 

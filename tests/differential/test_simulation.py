@@ -111,7 +111,7 @@ def test_a_load_test_is_the_closed_loop(name, apart):
     ttft, tpot = np.zeros(n), np.zeros(n)
     *_, duration, steps = closed_loop.run(
         step.ops, step.collectives, step.scalars, step.spans, isl.astype(float), osl.astype(float), concurrency,
-        float(budget), float(most), 1.0, apart, False, ttft, tpot,
+        float(budget), float(most), 1.0, apart, False, 0.0, 0.0, 1, 0, ttft, tpot,
     )  # fmt: skip
     rules = r.Rules("load test", token_budget=budget, max_num_seqs=most, mixed=not apart)
     fleet = s.fleet(s.pool(name, cache=r.Cache(blocks=10**6, block_tokens=16), rules=rules))

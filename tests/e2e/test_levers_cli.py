@@ -39,7 +39,8 @@ def test_allowed_choices_are_used_and_their_price_is_told(capsys, monkeypatch):
 
 
 def test_what_it_says_to_run_next_runs(capsys, monkeypatch):
-    code, out, _ = run(capsys, monkeypatch, *PLAN, "--allow", "weights=fp8,kv=fp8,speculative=eagle", "-a", "h100-sxm")
+    asked = ("-r", "50", "--allow", "weights=fp8,kv=fp8,speculative=eagle", "-a", "h100-sxm")  # no single replica does
+    code, out, _ = run(capsys, monkeypatch, *PLAN, *asked)
     assert code == 0
     line = " ".join(out.split()).partition("next: drivetrain ")[2]
     assert "--with speculative=eagle" in line

@@ -312,7 +312,7 @@ def test_it_is_the_load_test_of_the_closed_loop(model, lengths, concurrency, bud
     if (osl > 1).any():  # its mean TPOT is of something
         _, _, duration, steps = closed_loop.run(
             step.ops, step.collectives, step.scalars, step.spans, isl.astype(float), osl.astype(float), concurrency,
-            float(budget), float(max_seqs), 1.0, not mixed, False, ttft, tpot,
+            float(budget), float(max_seqs), 1.0, not mixed, False, 0.0, 0.0, 1, 0, ttft, tpot,
         )  # fmt: skip
         np.testing.assert_allclose(o.first_s - o.sent_s, ttft, rtol=0, atol=1e-9)
         many = osl > 1

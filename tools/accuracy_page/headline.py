@@ -28,7 +28,6 @@ PEER = ["strongest published peer, some of it its own calibration set", "1,174",
         "42.0 %", "83.2 %"]  # fmt: skip
 NOISE = ["two runs of one configuration, any software version", "", "1.5 %", "", "16 %", "", "5.6 %", "51 %"]
 PEER_COVERAGE = 1174 / 1382
-LEAST_FITTING = 64  # in the fits of November 2026
 
 
 def lead(runs: Sequence[Run], n_clean: int, odd: Sequence[Run]) -> list[str]:
@@ -117,6 +116,5 @@ def _method(runs: Sequence[Run]) -> list[str]:
         "figures flatter a little; an accelerator or model announced tomorrow should be expected to do somewhat "
         "worse.",
         f"In {len(tight)} of the rows the memory estimate says that fewer sequences fit than were in flight; nearly "
-        f"all of those did queue. The fits behind the left-out figures let up to {LEAST_FITTING:g} fit all the same; "
-        "fits made since believe the estimate, as predictions do.",
+        "all of those did queue. Fits believe the estimate, as predictions do.",
     ]

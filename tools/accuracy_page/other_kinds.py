@@ -88,6 +88,8 @@ def collectives(found: Sequence[Outcome]) -> list[str]:
         "In sample: the coefficients were fitted on these rows. Errors with a group size, an accelerator or a link "
         "family left out stand in `cost/calibration/collectives.toml` and in [Collectives](collectives.md).",
         table(["", "median"], rows),
+        "What keeps the first above its bar is PCIe: three group sizes were measured, and the two that a fit is left "
+        "with do not tell how sharing a host bridge goes on ([figures](collectives.md#validity-and-known-weaknesses)).",
         "![Collectives](../assets/accuracy-collectives.svg)",
         grid("seconds", done, ("op", "library", "accelerator", "n_gpus")),
         "Not predicted or not scored:\n\n" + reasons(found),

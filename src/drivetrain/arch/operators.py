@@ -116,8 +116,10 @@ def _layer(model: Model, group: LayerGroup, checkpoint: Checkpoint, layout: Layo
     if group.mixer is not None:
         yield from _sum_over_ranks(model, layout)
     if isinstance(group.ffn, Dense):
+        width = group.ffn.intermediate / layout.tp
         yield _gemm("ffn", checkpoint.dtype_of("ffn"), _dense_elements(model.hidden, group.ffn) / layout.tp,
-                    2 * model.hidden + 2 * group.ffn.intermediate / layout.tp, kernels=2 + SMALL)  # fmt: skip
+                    2 * model.hidden + 2 * width, kernels=2)  # fmt: skip
+        yield _activation(width, group.ffn.gated)
         yield from _sum_over_ranks(model, layout)
     elif isinstance(group.ffn, MoE):
         yield from _experts(model, group.ffn, checkpoint, layout)
@@ -266,7 +268,8 @@ def _experts(model: Model, moe: MoE, checkpoint: Checkpoint, layout: Layout) -> 
     if moe.shared_intermediate:
         elements = (3 if moe.shared_gated else 2) * model.hidden * moe.shared_intermediate / layout.tp
         yield _gemm("shared experts", checkpoint.dtype_of("shared_experts"), elements,
-                    2 * model.hidden + 2 * moe.shared_intermediate / layout.tp, kernels=2 + SMALL)  # fmt: skip
+                    2 * model.hidden + 2 * moe.shared_intermediate / layout.tp, kernels=2)  # fmt: skip
+        yield _activation(moe.shared_intermediate / layout.tp, moe.shared_gated)
     if layout.dp == 1:
         yield from _sum_over_ranks(model, layout)
         return
@@ -322,6 +325,12 @@ def _gemm(name: str, dtype: str, elements: float, widths: float, kernels: float)
         activations=vector(tokens=widths * ACTIVATION_BYTES),
         kernels=kernels,
     )
+
+
+def _activation(width: float, gated: bool) -> Op:
+    """The kernel between two products: reads one or two inputs a channel, writes one, and hides behind neither."""
+    return Op("activation", "elementwise", kernels=SMALL,
+              activations=vector(tokens=(3 if gated else 2) * width * ACTIVATION_BYTES))  # fmt: skip
 
 
 def _dense_elements(hidden: int, ffn: Dense) -> float:

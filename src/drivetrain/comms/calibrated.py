@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from drivetrain.comms.assumed import DATASHEET
@@ -15,9 +15,9 @@ _FALLBACK_LIBRARIES = ("engine", "nccl")
 def coefficients_from(raw: Mapping[str, Any], library: str = "engine") -> Coefficients:
     """Read a parsed ``collectives.toml``: the ``[[fit]]`` tables of ``library``.
 
-    What the library does not cover (an operation, or the network) comes from ``engine``, then ``nccl``, then
-    the assumed datasheet values. Raises :class:`~drivetrain.errors.FileError` on a missing field, a value out
-    of range or an unknown library.
+    What the library does not cover (an operation, a link family, or the network) comes from ``engine``, all engines
+    pooled; what no engine has of its own from ``nccl``, then from the assumed datasheet values. Raises
+    :class:`~drivetrain.errors.FileError` on a missing field, a value out of range or an unknown library.
     """
     try:
         fits = [(str(table["library"]), _read(table)) for table in raw["fit"]]
@@ -28,8 +28,10 @@ def coefficients_from(raw: Mapping[str, Any], library: str = "engine") -> Coeffi
         raise FileError(f"collectives calibration has no library '{library}'. It has {', '.join(known)}.")
     chosen: list[LinkFit] = []
     for name in dict.fromkeys((library, *_FALLBACK_LIBRARIES)):
-        covered = _covered(chosen)
-        chosen += [fit for own, fit in fits if own == name and (fit.op, fit.link == NETWORK) not in covered]
+        covered, links = _covered(chosen), {(fit.op, fit.link) for fit in chosen}
+        for own, fit in fits:
+            if own == name and ((fit.op, fit.link == NETWORK) not in covered or _pooled(name, fit, links)):
+                chosen.append(fit)
     links = {(fit.op, fit.link) for fit in chosen}
     chosen += [fit for fit in DATASHEET.fits if (fit.op, fit.link) not in links]
     return Coefficients(library, tuple(chosen))
@@ -42,3 +44,8 @@ def _read(table: Mapping[str, Any]) -> LinkFit:
 
 def _covered(fits: Iterable[LinkFit]) -> set[tuple[Op, bool]]:
     return {(fit.op, fit.link == NETWORK) for fit in fits}
+
+
+def _pooled(name: str, fit: LinkFit, links: Container[tuple[Op, str]]) -> bool:
+    """Whether other engines' fit stands in on a link family that a library was not measured on."""
+    return name == "engine" and fit.op == "all_reduce" and (fit.op, fit.link) not in links

@@ -82,7 +82,7 @@ def compile_step(
         prefill_s=sum(
             launch_s(op, hardware, eff, prefilling=True) - launch_s(op, hardware, eff, prefilling=False) for op in ops
         ),
-        request_s=eff.request_s,
+        request_s=eff.request_s + eff.reply_s,
     )
 
 

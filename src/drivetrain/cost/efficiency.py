@@ -8,6 +8,7 @@ most 1), so an accelerator or engine that was never measured still gets a sound 
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -23,11 +24,12 @@ from drivetrain.errors import FileError
 SHARES = (
     "gemm_bandwidth", "cache_bandwidth", "other_bandwidth", "gemm_compute", "narrow_compute", "experts_compute",
     "attention_compute", "scan_compute", "block_scaled", "block_bandwidth", "four_bit_compute",
-    "four_bit_bandwidth", "expanded_compute",
+    "four_bit_bandwidth", "expanded_compute", "routing_bandwidth", "block_experts", "four_bit_experts",
 )  # fmt: skip
 # No kernel measured keeps more of a datasheet rate than this, whatever factors multiply up to.
 CAPS = {"gemm_bandwidth": 0.95, "cache_bandwidth": 0.9, "gemm_compute": 0.88, "experts_compute": 0.85,
         "attention_compute": 0.8}  # fmt: skip
+_BEND = 16.0  # how sharply a share bends towards its cap
 FOLDER_VARIABLE = "DRIVETRAIN_CALIBRATION"
 Tier = Literal["measured", "calibrated", "roofline", "assumed"]
 
@@ -42,13 +44,15 @@ class Efficiency:
     ``t = max(c, m) + exposed * min(c, m)``.
     ``kernel_s`` is added per kernel, ``step_s`` per step, ``sequence_s`` per sequence in the step. ``network``
     multiplies collectives. Steps that carry prompt chunks launch kernels one by one instead of replaying a graph:
-    ``prefill_kernel_s`` more per kernel. ``request_s`` is what a request meets outside the engine's steps (HTTP,
-    tokenising, scheduling). ``tile_tokens`` rows per expert are wasted on padding its tiles;
-    ``experts_s`` is what routing, permuting and gathering add per layer of experts, ``expanded_s`` and ``block_s`` more
-    where weights are expanded to 16 bit on the way in or carry a scale per block (fp8_block), ``prefill_experts_s``
-    more in steps with prompt chunks. ``block_scaled`` and ``block_bandwidth``, ``four_bit_compute`` and
-    ``four_bit_bandwidth``, ``expanded_compute`` are further factors on compute and bandwidth of such weights.
-    ``frontend_s`` is what the front end does a request, one at a time, within TTFT.
+    ``prefill_kernel_s`` more per kernel. ``request_s`` is what a request meets before the scheduler sees it (HTTP,
+    tokenising), ``reply_s`` what its first token meets on the way back. ``tile_tokens`` rows per expert are wasted on
+    padding its tiles; ``experts_s`` is what routing, permuting and gathering add per layer of experts, ``expanded_s``
+    and ``block_s`` more where weights are expanded to 16 bit on the way in or carry a scale per block (fp8_block),
+    ``prefill_experts_s`` more in steps with prompt chunks. ``block_scaled`` and ``block_bandwidth``,
+    ``four_bit_compute`` and ``four_bit_bandwidth``, ``expanded_compute`` are further factors on compute and bandwidth
+    of such weights; ``block_experts`` and ``four_bit_experts`` stand in for two of them where the products are those
+    of experts, whose kernels lose more. ``routing_bandwidth`` is the share that gathering tokens by expert and back
+    reaches. ``frontend_s`` is what the front end does a request, one at a time, before ``request_s``.
     ``static_power``, ``compute_power``, ``memory_power`` and ``cache_power`` are shares of TDP: drawn whatever
     the load, at the full rate of 16-bit FLOPs, at the full bandwidth of weights and of all other bytes.
     """
@@ -83,6 +87,10 @@ class Efficiency:
     expanded_s: float = 0.0
     block_s: float = 0.0
     frontend_s: float = 0.0
+    reply_s: float = 0.0
+    routing_bandwidth: float = 1.0
+    block_experts: float = 1.0
+    four_bit_experts: float = 1.0
     cache_power: float = 0.3
     tier: Tier = "roofline"
 
@@ -96,6 +104,8 @@ class Efficiency:
             self.step_s,
             self.sequence_s,
             self.request_s,
+            self.reply_s,
+            self.frontend_s,
             self.experts_s,
             self.prefill_experts_s,
             self.network,
@@ -199,7 +209,16 @@ def scaled(values: Mapping[str, float], *factors: Mapping[str, Any], tier: Tier)
     for table in factors:
         for name in set(out) & set(table):
             out[name] *= float(table[name])
-    return Efficiency(**{n: min(v, CAPS.get(n, 1.0)) if n in SHARES else v for n, v in out.items()}, tier=tier)
+    return Efficiency(**{n: capped(v, CAPS.get(n, 1.0)) if n in SHARES else v for n, v in out.items()}, tier=tier)
+
+
+def capped(share: float, cap: float) -> float:
+    """``share`` where it is well below ``cap``, else just under ``cap``: a smooth minimum, so that a fit sees a slope.
+
+    >>> round(capped(0.5, 0.95), 3), round(capped(0.95, 0.95), 3), round(capped(5.0, 0.95), 3)
+    (0.5, 0.91, 0.95)
+    """
+    return share / math.pow(1.0 + math.pow(share / cap, _BEND), 1.0 / _BEND)
 
 
 @cache

@@ -134,9 +134,11 @@ def rates(op: Op, hardware: Hardware, eff: Efficiency) -> tuple[float, float, fl
         dtype = hardware.compute_dtype(op.dtype)
         share = eff.gemm_compute if op.kind == "gemm" else eff.experts_compute
         share *= eff.narrow_compute if dtype in NARROW else 1.0
-        share *= eff.four_bit_compute if dtype in FOUR_BIT else 1.0
+        if dtype in FOUR_BIT:
+            share *= eff.four_bit_compute if op.kind == "gemm" else eff.four_bit_experts
         share *= eff.expanded_compute if expanded(op, hardware) else 1.0
-        share *= eff.block_scaled if op.dtype == "fp8_block" else 1.0
+        if op.dtype == "fp8_block":
+            share *= eff.block_scaled if op.kind == "gemm" else eff.block_experts
         bandwidth = eff.gemm_bandwidth
         bandwidth *= eff.block_bandwidth if op.dtype == "fp8_block" else 1.0
         bandwidth *= eff.four_bit_bandwidth if op.dtype == "nvfp4" else 1.0
@@ -145,6 +147,7 @@ def rates(op: Op, hardware: Hardware, eff: Efficiency) -> tuple[float, float, fl
         dtype = hardware.compute_dtype("bf16")
         share = eff.attention_compute if op.kind == "attention" else eff.scan_compute
         bandwidth = eff.cache_bandwidth if op.kind == "attention" else eff.other_bandwidth
+        bandwidth = eff.routing_bandwidth if op.kind == "elementwise" and op.expert_share else bandwidth
         draw, moving = eff.compute_power, eff.cache_power
     peak = hardware.flops[dtype]
     return (

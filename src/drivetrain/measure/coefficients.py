@@ -28,8 +28,9 @@ class Free:
 
 
 # Base values start from what the same kernels reach measured alone (gemm_attention_micro.csv: 16-bit products 0.70-0.89
-# of the datasheet, 8-bit 0.43-0.62, nvfp4 0.36-0.43, weights at 0.7-0.9 of the bandwidth, 30 us a layer of experts
-# outside a graph), or from a broad guess where nothing is known.
+# of the datasheet, 8-bit 0.43-0.62, nvfp4 0.36-0.43; of experts 0.3-0.4, 0.27, 0.11-0.25 with block scales, 0.17 in
+# nvfp4; weights at 0.7-0.9 of the bandwidth, 30 us a layer of experts outside a graph), or from a broad guess where
+# nothing is known.
 _BROAD = 2.0
 _BASE = (
     Free("base", "gemm_bandwidth", 0.5, 0.95, 0.82, 0.15),
@@ -38,11 +39,14 @@ _BASE = (
     Free("base", "narrow_compute", 0.3, 1.0, 0.75, 0.2),
     Free("base", "four_bit_compute", 0.3, 1.0, 0.85, 0.2),
     Free("base", "expanded_compute", 0.05, 1.0, 0.8, 0.5),
-    Free("base", "experts_compute", 0.1, 0.85, 0.6, 0.3),
+    Free("base", "experts_compute", 0.1, 0.85, 0.45, 0.3),
     Free("base", "attention_compute", 0.05, 0.8, 0.4, 0.3),
     Free("base", "block_scaled", 0.4, 1.0, 0.9, 0.2),
+    Free("base", "block_experts", 0.1, 1.0, 0.6, 0.3),
+    Free("base", "four_bit_experts", 0.2, 1.0, 0.65, 0.25),
     Free("base", "block_bandwidth", 0.3, 1.0, 0.8, 0.25),
     Free("base", "four_bit_bandwidth", 0.4, 1.0, 0.8, 0.2),
+    Free("base", "routing_bandwidth", 0.05, 0.95, 0.5, 0.5),
     Free("base", "exposed", 0.01, 1.0, 0.15, _BROAD),
     Free("base", "network", 0.3, 5.0, 1.0, 0.35),
     Free("base", "kernel_s", 1e-7, 1e-4, 5e-6, _BROAD),
@@ -50,10 +54,11 @@ _BASE = (
     Free("base", "step_s", 1e-5, 5e-3, 5e-4, _BROAD),
     Free("base", "sequence_s", 1e-8, 1e-4, 1e-6, _BROAD),
     Free("base", "request_s", 1e-3, 0.2, 0.02, 1.0),
+    Free("base", "reply_s", 1e-4, 0.3, 5e-3, 1.0),
     Free("base", "frontend_s", 1e-5, 5e-2, 3e-3, 1.0),
     Free("base", "tile_tokens", 1.0, 128.0, 16.0, 0.7),
-    Free("base", "experts_s", 1e-7, 1e-4, 3e-6, 0.7),
-    Free("base", "prefill_experts_s", 1e-6, 5e-3, 5e-5, 1.0),
+    Free("base", "experts_s", 1e-7, 1e-4, 3e-6, 0.5),
+    Free("base", "prefill_experts_s", 1e-6, 5e-3, 3e-5, 0.5),
     Free("base", "expanded_s", 1e-7, 2e-4, 1e-5, _BROAD),
     Free("base", "block_s", 1e-7, 2e-4, 1e-5, _BROAD),
 )
@@ -63,12 +68,13 @@ _SOFTWARE = (  # factors that a year of releases makes
 )
 _BY_GENERATION = (
     "gemm_bandwidth", "cache_bandwidth", "gemm_compute", "narrow_compute", "experts_compute", "expanded_compute",
-    "attention_compute", "kernel_s", "block_scaled", "block_bandwidth",
+    "attention_compute", "kernel_s", "block_scaled", "block_bandwidth", "block_experts",
 )  # fmt: skip
 _BY_ENGINE = (
-    "kernel_s", "prefill_kernel_s", "prefill_experts_s", "request_s", "step_s", "sequence_s", "gemm_compute",
-    "experts_compute", "cache_bandwidth", "network", "experts_s", "frontend_s",
+    "kernel_s", "prefill_kernel_s", "request_s", "gemm_compute", "experts_compute", "cache_bandwidth", "network",
+    "frontend_s", "reply_s",
 )  # fmt: skip
+_ENGINE_SIGMA = {"experts_compute": 0.2, "reply_s": 1.0}  # else 0.35: engines share kernels, not their ways out
 _REFERENCE_ENGINE = "vllm"  # base values are its; the others' factors are beside it
 _LEAST_SIGMA, _WIDER = 0.03, 3.0
 
@@ -84,7 +90,7 @@ def coefficients(generations: Iterable[str], engines: Iterable[str]) -> tuple[Fr
             for name in _BY_GENERATION
         ),
         *(
-            Free(f"engine.{e}", name, 0.1, 20.0, 1.0, 0.35)
+            Free(f"engine.{e}", name, 0.1, 50.0, 1.0, _ENGINE_SIGMA.get(name, 0.35))
             for e in sorted(set(engines) - {_REFERENCE_ENGINE})
             for name in _BY_ENGINE
         ),

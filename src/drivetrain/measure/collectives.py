@@ -92,7 +92,8 @@ def read_message(raw: Raw) -> Message:
         known = ", ".join(sorted(set(_OPS.values())))
         raise BadInputError(f"unknown operation '{op}'. Known: {known}, moe_dispatch_*, moe_combine_*.")
     impl = raw.text("impl").lower()
-    library = next((name for name in _LIBRARIES if impl.startswith(name)), "nccl")
+    # an engine can be measured with TensorRT-LLM's kernel in its place: what ran counts, not who asked
+    library = "trtllm" if impl.endswith(" trtllm") else next((n for n in _LIBRARIES if impl.startswith(n)), "nccl")
     return Message(_OPS[op], n, inner, raw.need("bytes"), library)
 
 

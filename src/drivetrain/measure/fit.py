@@ -166,15 +166,16 @@ class Problem:
         if key not in compiled:
             compiled[key] = deploy(row.piece, hardware, row.query.engine, eff, collective_coefficients(row.engine))
         prepared = prepare(compiled[key], row.lengths, row.budget)
-        fits = slots(prepared.memory.fits, row.piece.layout.dp)
+        open_slots = float(row.query.concurrency - row.query.recipe.extra)
+        fits = max(1.0, min(slots(prepared.memory.fits, row.piece.layout.dp), open_slots))
         n, c = len(row.isl), compiled[key].coefficients
         ttft, tpot, _, _ = closed_loop.run(
             c.ops, c.collectives, prepared.scalars[:STEP_SCALARS], prepared.contexts.spans, row.isl, row.osl,
             row.query.concurrency, row.budget, fits, float(row.piece.layout.dp),
-            harness.runs_prefill_first(row.engine), True, np.empty(n), np.empty(n),
+            harness.runs_prefill_first(row.engine), True, eff.request_s, eff.frontend_s,
+            row.query.recipe.poll, row.query.recipe.hold, np.empty(n), np.empty(n),
         )  # fmt: skip
-        q = row.query
-        return np.array([tpot, ttft + harness.outside_steps_s(eff, q.recipe, tpot, q.osl, n, q.concurrency)])
+        return np.array([tpot, ttft + eff.reply_s])
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,8 @@ def fit(problem: Problem, evaluations: int = 20, progress: Callable[[int, int], 
     centre, sigma = prior(problem), np.array([f.sigma for f in free])
     weight = np.array([1.0, TTFT_WEIGHT]) / ROW_SIGMA
     known = np.isfinite(problem.measured)
-    touched: list[NDArray[np.bool_]] = []
+    touched = [np.array([concerns(one.section, row) for row in problem.rows], dtype=np.bool_) for one in free]
+    tried: set[int] = set()
     count = 0
 
     def residual(x: Floats) -> Floats:
@@ -216,9 +218,10 @@ def fit(problem: Problem, evaluations: int = 20, progress: Callable[[int, int], 
             nudged = x.copy()
             h = _NUDGE if x[k] + _NUDGE < upper[k] else -_NUDGE
             nudged[k] += h
-            there = problem.predict(nudged, touched[k] if len(touched) > k else None)
-            if len(touched) <= k:
-                touched.append(np.any(np.abs(there / base - 1.0) > _MOVED, axis=1))
+            there = problem.predict(nudged, touched[k])
+            if k not in tried:
+                tried.add(k)
+                touched[k] = np.any(np.abs(there / base - 1.0) > _MOVED, axis=1)
             moves = known & touched[k][:, None]
             j[: 2 * n, k] = (np.log(np.where(moves, there / base, 1.0)) * weight / h).ravel()
             j[2 * n + k, k] = 1.0 / sigma[k]
@@ -226,10 +229,16 @@ def fit(problem: Problem, evaluations: int = 20, progress: Callable[[int, int], 
 
     found = least_squares(
         residual, np.clip(centre, lower + _INSIDE, upper - _INSIDE), jac=jacobian, bounds=(lower, upper),
-        loss="soft_l1", f_scale=1.0, max_nfev=evaluations,
+        loss="soft_l1", f_scale=1.0, x_scale=sigma, max_nfev=evaluations,
     )  # fmt: skip
     # found.jac carries the weights of the robust loss; residuals are in units of ROW_SIGMA, scaled to what they are
     scale = max(1.0, float(2.0 * found.cost / max(known.sum(), 1)))
     covariance = np.linalg.inv(found.jac.T @ found.jac) * scale
     counts = np.array([t.sum() for t in touched], dtype=np.int64)
     return Fitted(np.asarray(found.x), np.sqrt(np.diag(covariance)), counts)
+
+
+def concerns(section: str, row: Row) -> bool:
+    """Whether coefficients of a section can move a row: the base any, a generation's or an engine's only its own."""
+    kind, _, name = section.partition(".")
+    return not name or name == (row.query.accelerator.generation if kind == "generation" else row.engine)

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from drivetrain.catalogue import loader
 from drivetrain.catalogue.market import Engine
 from drivetrain.cost import jit
-from drivetrain.cost.efficiency import Efficiency
 from drivetrain.measure.recipes import DEFAULT, Recipe
 from drivetrain.serving import closed_loop
 from drivetrain.serving.deployment import scalars
@@ -44,44 +43,31 @@ def simulate(
     """Run ``n_requests`` (default ten per slot) through ``prepared``, ``concurrency`` in flight.
 
     Lengths have means ``isl`` and ``osl`` and are uniform in ``[(1 - spread) L, L]``. ``prefill_first``: prompts run
-    in steps of their own while decodes wait (default: as the engine does it). TTFT includes ``request_s``, what a
-    request meets outside the engine's steps.
+    in steps of their own while decodes wait (default: as the engine does it). A request passes the front end before
+    the scheduler sees it, and its first token the way back; ``recipe`` says when the scheduler looks, how long it holds
+    prompts back and how many slots it lacks.
     """
     jit.ready()
     n = n_requests or PROMPTS_PER_SLOT * concurrency
     d = prepared.deployment
     ttft, tpot = np.empty(n), np.empty(n)
     # a slot is always held, so that a replica whose memory rule leaves none still moves
-    slots = max(1.0, min(prepared.max_seqs, float(concurrency)))
+    slots = max(1.0, min(prepared.max_seqs, float(concurrency - recipe.extra)))
     result = closed_loop.run(
         d.coefficients.ops, d.coefficients.collectives, scalars(d, prepared.budget, slots)[:STEP_SCALARS],
         np.array(d.coefficients.spans), lengths(isl, spread, n, _ISL_SEED), lengths(osl, spread, n, _OSL_SEED),
         concurrency, float(prepared.budget), slots, float(d.cut.layout.dp),
-        not d.engine.scheduler.mixed(True) if prefill_first is None else prefill_first, True, ttft, tpot,
+        not d.engine.scheduler.mixed(True) if prefill_first is None else prefill_first, True,
+        d.efficiency.request_s, d.efficiency.frontend_s, recipe.poll, recipe.hold, ttft, tpot,
     )  # fmt: skip
     reduce: Callable[[Floats], np.float64] = np.median if statistic == "median" else np.mean
     gaps = tpot[np.isfinite(tpot)]  # requests of one output token have none
     mean_tpot = float(reduce(gaps)) if gaps.size else float("nan")
     return Latencies(
-        ttft=float(reduce(ttft)) + outside_steps_s(d.efficiency, recipe, mean_tpot, osl, n, concurrency),
+        ttft=float(reduce(ttft)) + d.efficiency.reply_s,
         tpot=mean_tpot,
         duration=float(result[closed_loop.DURATION]),
     )
-
-
-def outside_steps_s(
-    eff: Efficiency, recipe: Recipe, tpot_s: float, osl: float, n_requests: int, concurrency: int
-) -> float:
-    """Mean time to the first token that passes outside the engine's steps.
-
-    ``request_s`` for each; the front end takes ``frontend_s`` a request, one at a time, so that request i of the
-    opening burst waits ``i`` of them; whoever arrives later waits for the scheduler's look (``recipe``).
-    """
-    burst = min(concurrency, n_requests)
-    frontend = eff.frontend_s * (burst * (burst + 1) / 2.0 + (n_requests - burst)) / n_requests
-    later = (n_requests - burst) / n_requests * recipe.wait_steps(concurrency / max(osl, 1.0)) * tpot_s
-    later += recipe.extra * tpot_s * osl / concurrency  # a slot frees that often
-    return eff.request_s + frontend + (later if later > 0.0 else 0.0)
 
 
 def runs_prefill_first(engine_family: str) -> bool:

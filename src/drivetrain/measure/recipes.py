@@ -22,8 +22,8 @@ _ROUND = 64
 class Recipe:
     """Launch settings: ``budget`` in tokens (None: the engine's default), ``kv`` precision ("": by rule of thumb).
 
-    Arrivals are looked at every ``poll`` steps; a lone prompt is held for up to ``hold`` steps; ``extra`` requests are
-    in flight beyond the slots.
+    Arrivals are looked at every ``poll`` steps; prompts that do not fill a batch are held for up to ``hold`` steps;
+    ``extra`` requests are in flight beyond the slots.
     """
 
     budget: float | None = None
@@ -31,15 +31,6 @@ class Recipe:
     hold: int = 0
     kv: str = ""
     extra: int = 0
-
-    def wait_steps(self, arrivals_per_step: float) -> float:
-        """Mean steps that an arrival in a running loop waits before the scheduler takes it.
-
-        Half a polling interval; and of a held batch the first waits all of ``hold``, those that join it half.
-        """
-        joining = self.hold * arrivals_per_step
-        held = self.hold * (1.0 + joining / 2.0) / (1.0 + joining)
-        return (self.poll - 1) / 2.0 + held
 
 
 DEFAULT = Recipe()

@@ -19,7 +19,7 @@ from drivetrain.cost.efficiency import Efficiency
 from drivetrain.errors import BadInputError
 from drivetrain.measure import crossval
 from drivetrain.measure.coefficients import coefficients, informed, lookup
-from drivetrain.measure.fit import FIT_CONCURRENCY, Fitted, Problem, Row, fit
+from drivetrain.measure.fit import FIT_CONCURRENCY, Fitted, Problem, Row, concerns, fit
 from drivetrain.measure.score import Pair, Score, score
 from drivetrain.measure.spread import estimate
 
@@ -159,9 +159,7 @@ def _evidence(problem: Problem, found: Fitted) -> dict[str, Any]:
         touched[free.section] = max(touched[free.section], int(n))
     out = {}
     for section in touched:
-        kind, _, name = section.partition(".")
-        rows = [r for r in problem.rows if not name or name == (
-            r.query.accelerator.generation if kind == "generation" else r.engine)]  # fmt: skip
+        rows = [r for r in problem.rows if concerns(section, r)]
         queries = [r.query for r in rows]
         months = [q.released for q in queries if q.released]
         out[section] = {

@@ -22,18 +22,22 @@ Floats = NDArray[np.float64]
 
 # What `run` returns.
 (TTFT, TPOT, DURATION, STEPS) = range(4)
+_BATCH = 0.9  # of the token budget: a batch this full is not held back
 
 
 @jit
 def run(
     ops: Floats, collectives: Floats, scalars: Floats, spans: Floats, isl: Floats, osl: Floats, concurrency: int,
-    budget: float, max_seqs: float, dp: float, prefill_first: bool, leap: bool, ttft: Floats, tpot: Floats,
+    budget: float, max_seqs: float, dp: float, prefill_first: bool, leap: bool, request_s: float, frontend_s: float,
+    poll: int, hold: int, ttft: Floats, tpot: Floats,
 ) -> tuple[float, float, float, float]:  # fmt: skip
     """Serve ``isl.shape[0]`` requests, ``concurrency`` at a time; mean TTFT, mean TPOT, duration (s), steps.
 
     ``prefill_first`` runs prompts in steps of their own while decodes wait; otherwise chunks share steps with decodes
     within the token ``budget``. ``ttft`` and ``tpot`` receive each request's times. ``leap`` off takes every step by
-    itself.
+    itself. A request that is sent passes the front end, which takes ``frontend_s`` for each, one at a time, and reaches
+    the scheduler ``request_s`` later: requests whose predecessors end together arrive together. The scheduler looks at
+    arrivals every ``poll`` steps and holds prompts back for up to ``hold`` steps to run them in one batch.
     """
     n = isl.shape[0]
     n_spans = spans.shape[0]
@@ -41,6 +45,9 @@ def run(
     ctx_p = np.zeros(n_spans)
     ctx_c = np.zeros(n_spans)
     sent = np.zeros(n)
+    ready = np.zeros(n)  # when the scheduler can take a request, in order of sending
+    known = 0  # of `waiting`, those with a time in `ready`
+    front = 0.0  # when the front end is free
     first = np.zeros(n)
     waiting = np.zeros(n, dtype=np.int64)  # requests in order of sending
     slots = int(min(max_seqs, concurrency))
@@ -53,11 +60,24 @@ def run(
     for i in range(tail):
         waiting[i] = i
     next_request = tail
+    seen = 0  # of `waiting`, those the scheduler knows of
+    since = 0.0  # steps since it looked
+    held = 0  # steps for which it has held prompts back
     done_tokens = 0.0  # of the prompt at `head`
     now = 0.0
     finished = 0
     steps = 0.0
     while finished < n:
+        while known < tail:
+            front = max(front, sent[waiting[known]]) + frontend_s
+            ready[known] = front + request_s
+            known += 1
+        if n_running == 0 and head < tail and ready[head] > now:
+            now = ready[head]
+        if n_running == 0 or since >= poll:
+            while seen < tail and ready[seen] <= now:
+                seen += 1
+            since = 0.0
         # chunks of this step: prompts in order, as far as budget and slots go
         room = budget * dp - (0.0 if prefill_first else float(n_running))
         taken = 0.0
@@ -68,7 +88,7 @@ def run(
         for s in range(n_spans):
             ctx_p[s] = 0.0
             ctx_c[s] = 0.0
-        while k < tail and n_running + entering < slots and room - taken >= 1.0:
+        while k < seen and n_running + entering < slots and room - taken >= 1.0:
             r = waiting[k]
             size = min(isl[r] - done, room - taken)
             for s in range(n_spans):
@@ -89,7 +109,11 @@ def run(
             for j in range(n_running):
                 total += min(context[j], spans[s])
             ctx_d[s] = total / n_running if n_running > 0 else 0.0
+        holding = held < hold and n_running > 0 and chunks > 0 and done_tokens == 0.0
+        holding = holding and taken + n_running < _BATCH * budget
         if chunks > 0:
+            held = held + 1 if holding else 0
+        if chunks > 0 and not holding:
             for s in range(n_spans):
                 ctx_p[s] /= taken
                 ctx_c[s] /= chunks
@@ -99,6 +123,7 @@ def run(
                      ctx_d, ctx_p, ctx_c)[0]  # fmt: skip
             now += t
             steps += 1.0
+            since += 1.0
             if not prefill_first:
                 finished, next_request, tail, n_running = _advance(
                     1.0, now, running, left, context, n_running, sent, first, osl, tpot, waiting, finished,
@@ -126,7 +151,7 @@ def run(
             continue
         # nothing to prefill: decode up to the next completion
         count = 1.0
-        if leap:
+        if leap and not holding:
             count = left[0]
             for j in range(n_running):
                 count = min(count, left[j])
@@ -140,9 +165,25 @@ def run(
                     total += min(context[j] + count - 1.0, spans[s])
                 ctx_d[s] = total / n_running
             last = step(ops, collectives, scalars, rank, 0.0, 0.0, float(n_running), ctx_d, ctx_p, ctx_c)[0]
-            t = 0.5 * (t + last)
+            slope = (last - t) / (count - 1.0)
+            if head < tail and n_running < slots:
+                # the leap ends with the step in which the next request arrives, t + (t + slope) + ... reaches it, or
+                # with the one after which the scheduler looks
+                gap, b, wanted = ready[head] - now, t - 0.5 * slope, poll - since
+                if gap > 0.5 * (t + last) * count:
+                    wanted = count
+                elif gap > 0.0:
+                    arrival = math.ceil(2.0 * gap / (b + math.sqrt(max(b * b + 2.0 * slope * gap, 0.0))) - 1e-9)
+                    wanted = max(wanted, arrival)
+                count = min(max(wanted, 1.0), count)
+            t += 0.5 * slope * (count - 1.0)
         now += count * t
         steps += count
+        since += count
+        if since > poll:  # it looked on the way, last `since` steps ago
+            since = (since - 1.0) % poll + 1.0
+            while seen < tail and ready[seen] <= now - since * t:
+                seen += 1
         finished, next_request, tail, n_running = _advance(
             count, now, running, left, context, n_running, sent, first, osl, tpot, waiting, finished, next_request,
             tail, n,

@@ -114,7 +114,9 @@ def decoding(deployment: Deployment) -> Deployment:
     choice = replace(active.choice, chunked_prefill=None, kv_offload_bytes=None, host_hit=None)
     lean = replace(
         deployment,
-        efficiency=replace(deployment.efficiency, prefill_kernel_s=0.0, prefill_experts_s=0.0, request_s=0.0),
+        efficiency=replace(
+            deployment.efficiency, prefill_kernel_s=0.0, prefill_experts_s=0.0, request_s=0.0, reply_s=0.0
+        ),
         coefficients=replace(deployment.coefficients, prefill_s=0.0, request_s=0.0),
     )
     return _choosing(lean, replace(active, choice=choice))

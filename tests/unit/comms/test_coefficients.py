@@ -30,6 +30,14 @@ def test_what_a_library_lacks_comes_from_the_others_then_from_the_datasheet():
     assert fits.fit("all_reduce", "torus", "ici").link == "torus"
 
 
+def test_a_link_family_that_a_library_was_not_measured_on_comes_from_all_engines():
+    own = {"library": "sglang", "op": "all_reduce", "link": "switch", "regimes": [RING | {"launch_s": 5e-6}]}
+    fits = coefficients_from({"fit": [*RAW["fit"], own]}, "sglang")
+    assert fits.fit("all_reduce", "switch", "nvlink4").regimes[0].launch_s == 2e-6
+    assert fits.fit("all_reduce", "switch", "nvlink5").regimes[0].launch_s == 5e-6  # NCCL's family does not stand in
+    assert len([f for f in fits.fits if (f.op, f.link) == ("all_reduce", "switch")]) == 1
+
+
 def test_a_calibration_that_cannot_be_read_says_so():
     with pytest.raises(FileError, match="no library 'mscclpp'"):
         coefficients_from(RAW, "mscclpp")

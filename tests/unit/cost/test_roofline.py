@@ -11,7 +11,7 @@ from drivetrain.comms.collectives import DATASHEET, all_reduce
 from drivetrain.comms.topology import Topology
 from drivetrain.cost.efficiency import IDEAL
 from drivetrain.cost.hardware import Hardware
-from drivetrain.cost.roofline import step_time
+from drivetrain.cost.roofline import rates, step_time
 
 LINKS = Topology("switch", 18, 25e9, 8, 50e9, "nvlink")
 CHIP = Hardware("chip", "chip", {"bf16": 1e15}, 1e12, 8e10, 1000.0, 100.0, LINKS)
@@ -67,3 +67,20 @@ def test_pipeline_stages_beyond_the_domain_speak_over_the_network():
     outside = timed(op, Step(decode=10.0), IDEAL, Layout(tp=8, pp=2)).seconds
     assert outside > inside
     assert outside >= 1e7 / 50e9
+
+
+def test_experts_have_factors_of_their_own_for_scales():
+    eff = replace(IDEAL, block_scaled=0.9, block_experts=0.5, four_bit_compute=0.8, four_bit_experts=0.6)
+    chip = replace(CHIP, flops={"bf16": 1e15, "fp8": 2e15, "nvfp4": 4e15})
+    shares = {(kind, dtype): rates(Op("x", kind, dtype), chip, eff)[0] / chip.flops[chip.compute_dtype(dtype)]
+              for kind in ("gemm", "experts") for dtype in ("fp8", "fp8_block", "nvfp4")}  # fmt: skip
+    assert shares == pytest.approx({
+        ("gemm", "fp8"): 1.0, ("gemm", "fp8_block"): 0.9, ("gemm", "nvfp4"): 0.8,
+        ("experts", "fp8"): 1.0, ("experts", "fp8_block"): 0.5, ("experts", "nvfp4"): 0.6,
+    })  # fmt: skip
+
+
+def test_gathering_tokens_by_expert_has_a_bandwidth_of_its_own():
+    eff = replace(IDEAL, routing_bandwidth=0.5, other_bandwidth=0.8)
+    assert rates(Op("x", "elementwise", expert_share=0.1), CHIP, eff)[1] == pytest.approx(0.5e12)
+    assert rates(Op("x", "elementwise"), CHIP, eff)[1] == pytest.approx(0.8e12)

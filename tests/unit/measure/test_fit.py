@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 
-from drivetrain.cost.efficiency import calibration, efficiency, software_factors, software_years
+from drivetrain.cost.efficiency import CAPS, calibration, capped, efficiency, software_factors, software_years
 from drivetrain.errors import BadInputError
 from drivetrain.measure import crossval, table
 from drivetrain.measure.coefficients import Free, coefficients, informed, lookup
@@ -173,8 +173,11 @@ def test_software_factors_are_one_at_the_reference_and_held_within_what_was_meas
 
 def test_a_generation_known_by_its_kernels_keeps_their_ratio():
     kernels, raw = calibration("kernels"), calibration("serving")
-    hopper, ada = efficiency("vllm", "hopper"), efficiency("vllm", "ada")
+    ada, cap = efficiency("vllm", "ada"), CAPS["gemm_compute"]
     assert ada.tier == "roofline"
+    base = raw["base"]["gemm_compute"]
+    hopper = base * raw["generation"]["hopper"]["gemm_compute"]
+    assert efficiency("vllm", "hopper").gemm_compute == pytest.approx(capped(hopper, cap))
     ratio = kernels["generation"]["ada"]["gemm_compute"] / kernels["generation"]["hopper"]["gemm_compute"]
-    assert ada.gemm_compute == pytest.approx(hopper.gemm_compute * ratio, rel=1e-6)
-    assert efficiency("vllm", "tpu-v6e").gemm_compute == pytest.approx(raw["base"]["gemm_compute"])
+    assert ada.gemm_compute == pytest.approx(capped(hopper * ratio, cap), rel=1e-6)
+    assert efficiency("vllm", "tpu-v6e").gemm_compute == pytest.approx(capped(base, cap))

@@ -3,11 +3,9 @@
 import tomllib
 from importlib import resources
 
-import pytest
-
 from drivetrain.arch.layout import Layout
 from drivetrain.catalogue import loader
-from drivetrain.measure.recipes import DEFAULT, Recipe, recipe
+from drivetrain.measure.recipes import DEFAULT, recipe
 
 B200, H200 = loader.load("accelerators", "b200-sxm"), loader.load("accelerators", "h200-sxm")
 
@@ -36,13 +34,6 @@ def test_polling_relaxes_from_16_in_flight_and_only_where_the_scripts_say():
 def test_other_harnesses_have_no_recipe():
     assert launched("trtllm", "llama-3.1-70b", harness="nvidia-gap") == DEFAULT
     assert launched("vllm", "minimax-m2.5", harness="") == DEFAULT
-
-
-@pytest.mark.parametrize("rate", [0.0, 0.01, 0.1, 1.0, 50.0])
-def test_waiting_lies_between_half_and_all_of_the_hold(rate):
-    assert 10.0 <= Recipe(hold=20).wait_steps(rate) <= 20.0
-    assert DEFAULT.wait_steps(rate) == 0.0
-    assert Recipe(poll=31).wait_steps(rate) == 15.0
 
 
 def test_every_rule_names_only_what_the_catalogue_has():

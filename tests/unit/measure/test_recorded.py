@@ -53,8 +53,9 @@ def test_what_the_simulator_recorded_is_replayed_exactly(tmp_path):
 
 
 def test_a_fit_finds_the_factors_and_predicts_the_second_half(tmp_path):
+    # overhead is a small part of these steps, so that only a large factor on it tells itself from one on the cache
     folder = measured_by(write(tmp_path, [RUN], requests()), {"cache_bandwidth": 1.0, "compute": 0.7,
-                                                              "network": 1.0, "overhead": 1.6})  # fmt: skip
+                                                              "network": 1.0, "overhead": 3.0})  # fmt: skip
     plain = validate_requests(folder, "", lambda *_: None).summary["runs"][0]
     fitted = validate_requests(folder, "first-half", lambda *_: None).summary["runs"][0]
     assert abs(plain["tpot_mean_error_frac"]) > 0.05
@@ -63,7 +64,7 @@ def test_a_fit_finds_the_factors_and_predicts_the_second_half(tmp_path):
         assert off < 0.03
         assert off < 0.4 * abs(plain[f"{metric}_mean_error_frac"])
     assert fitted["n"] == 30
-    assert fitted["fitted"]["factors"]["overhead"] > 1.1
+    assert fitted["fitted"]["factors"]["overhead"] > 1.5
 
 
 def test_ids_may_repeat_from_run_to_run_and_a_run_that_cannot_be_played_is_named(tmp_path):

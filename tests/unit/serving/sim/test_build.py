@@ -68,7 +68,8 @@ def test_the_closed_loop_of_a_built_pool_is_that_of_the_harness():
         ttft, tpot = np.empty(n), np.empty(n)
         closed_loop.run(
             d.coefficients.ops, d.coefficients.collectives, pool.step.scalars, pool.step.spans, isl.astype(float),
-            osl.astype(float), concurrency, 2048.0, float(concurrency), 1.0, engine == "sglang", False, ttft, tpot,
+            osl.astype(float), concurrency, 2048.0, float(concurrency), 1.0, engine == "sglang", False, 0.0, 0.0, 1, 0,
+            ttft, tpot,
         )  # fmt: skip
         out = simulate(Fleet(pools=(pool,)), looping(isl, osl, concurrency), Options())
         assert out.first_s - out.sent_s == pytest.approx(ttft, abs=1e-9), engine
