@@ -36,7 +36,7 @@ def outlook() -> None:
     rows, columns = build(asked(w, run(w))).upper.shape
     report(
         "outlook.ten_years", cpu_seconds(once, 5), "s",
-        f"{len(w.years)} quarters, {len(w.tasks)} classes, {len(w.vintages)} vintages at the mids: the start, quarters in "
+        f"{len(w.years)} quarters, {len(w.tasks)} classes, {len(w.vintages)} vintages at the mids: start, quarters in "
         f"sequence, and the linear program of {rows} rows and {columns} columns; warm process, CPU time",
     )  # fmt: skip
 

@@ -65,6 +65,7 @@ def content(runs: Sequence[Run], path: Path) -> dict[str, Any]:
         "measured": {
             "generations": sorted({name for kind, name, *_ in FITTED if kind == "generation"}),
             "frameworks": sorted({run.framework for run in runs}),
+            "accelerators": sorted({run.cluster.hardware.name for run in runs}),
         },
         "spread": spreads(runs, off),
         "error": {"in_sample": errors(runs, own), "left_out": errors(runs, unseen, plain=constant_mfu(runs)),

@@ -95,7 +95,14 @@ def test_the_comparison_of_networks_reaches_sixteen_thousand(capsys, monkeypatch
     code, out, _ = run(capsys, monkeypatch, *PLAN[:-2], "--compare-fabrics", "--sizes", "8,256,16384", "-f", "json")
     found = json.loads(out)["fabrics"]
     assert code == 0
-    assert {row["fabric"] for row in found["rows"]} == {"nvlink4", "ib-ndr", "roce-400g", "roce-400g:ecmp", "efa-v2", "tcp-100g"}
+    assert {row["fabric"] for row in found["rows"]} == {
+        "nvlink4",
+        "ib-ndr",
+        "roce-400g",
+        "roce-400g:ecmp",
+        "efa-v2",
+        "tcp-100g",
+    }
     assert {row["n_accelerators"] for row in found["rows"]} == {8, 256, 16384}
     told = {row["fabric"]: row for row in found["by_fabric"]}
     assert told["tcp-100g"]["link_first_from"] == 16384
@@ -124,6 +131,10 @@ def test_infeasible_exits_with_one(capsys, monkeypatch):
         ("plan", "train", "--flops", "1e22", "-a", "h1000"),
         ("plan", "train", "--flops", "1e22", "-a", "h100-sxm", "--fabric", "wet-string"),
         ("plan", "train", "--scenario", "nowhere.toml"),
+        ("plan", "train", "--flops", "1e22", "--experts", "1.5"),
+        ("plan", "train", "--flops", "1e22", "--compute-gain", "-2"),
+        ("plan", "train", "--flops", "1e22", "-a", "h100-sxm", "--plot", "picture.txt"),
+        ("plan", "train", "-m", "mixtral-8x7b", "--tokens", "1B", "--experts", "8"),
         ("predict", "train", "-a", "h100-sxm", "-n", "8"),
         ("predict", "train", "-m", "llama-3.1-70b", "-a", "h100-sxm", "-l", "tp8pp4dp3", "-b", "512"),
         ("predict", "train", "-m", "llama-3.1-70b", "-a", "h100-sxm", "-l", "tp8pp4dp32", "-b", "16"),
@@ -144,3 +155,43 @@ def test_help_has_examples(capsys, monkeypatch):
         code, out, _ = run(capsys, monkeypatch, verb, "train", "--help")
         assert code == 0
         assert f"drivetrain {verb} train" in out
+
+
+@pytest.mark.parametrize(
+    "args", [PREDICT, (*PLAN, "--compare-fabrics", "--sizes", "64,512"), (*PLAN[:5], "h100-sxm,b200-sxm")]
+)
+def test_a_picture_is_drawn(capsys, monkeypatch, tmp_path, args):
+    target = tmp_path / "run.svg"
+    code, _, err = run(capsys, monkeypatch, *args, "--plot", target)
+    text = target.read_text(encoding="utf-8")
+    assert (code, "drawn in" in err) == (0, True)
+    for label in ("Where the peak goes", "waiting for links", "Memory"):
+        assert label in text
+    assert ("Layout front" in text) == ("-l" not in args)
+    assert ("The same job on other networks" in text) == ("--compare-fabrics" in args)
+    assert ("By accelerator" in text) == ("h100-sxm,b200-sxm" in args)
+
+
+def test_no_plan_draws_an_empty_sheet(capsys, monkeypatch, tmp_path):
+    target = tmp_path / "run.svg"
+    code = run(capsys, monkeypatch, "plan", "train", "--power", "1kW", "-a", "h100-sxm", "--plot", target)[0]
+    assert (code, "no plan" in target.read_text(encoding="utf-8")) == (1, True)
+
+
+def test_two_training_files_are_compared(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("COLUMNS", "100")
+    a, b, target = tmp_path / "a.toml", tmp_path / "b.toml", tmp_path / "c.svg"
+    text = 'verb = "plan train"\nbudget = "$50k"\ndays = 30\naccelerator = "h100-sxm"\n'
+    a.write_text(f'{text}experts = 8\nfabric = "tcp-100g"\n')
+    b.write_text(f'{text}fabric = "ib-ndr"\n')
+    code, out, err = run(capsys, monkeypatch, "compare", a, b, "--plot", target)
+    assert code == 0
+    assert "reaches the lower loss by" in out
+    assert "each architecture on each" in out
+    assert "effect of each difference on loss" in out
+    assert "mixes of A and B" in err
+    assert "loss, nats per token" in target.read_text(encoding="utf-8")
+    answer = json.loads(run(capsys, monkeypatch, "compare", a, b, "-f", "json")[1])
+    assert answer["metric"] == "loss.value"
+    rows = list(csv.DictReader(io.StringIO(run(capsys, monkeypatch, "compare", a, b, "-f", "csv")[1])))
+    assert {row["field"] for row in rows} == {"fabric", "experts"}

@@ -17,7 +17,8 @@ from drivetrain.demand.world import QUARTER, central, drawn, quantities, world
 from drivetrain.demand.yearly import years_of
 from drivetrain.report.output import as_json
 from drivetrain.verbs.outlook import outlook
-from drivetrain.verbs.outlook_file import OutlookQuestion, set_quantity
+from drivetrain.verbs.outlook_file import OutlookQuestion
+from drivetrain.verbs.outlook_set import set_quantity
 
 JOULES_PER_KWH = 3.6e6
 seeds = st.integers(0, 10_000)

@@ -44,7 +44,7 @@ def check() -> list[Problem]:
     found.extend(_check_own("wan.toml", wan.facts))
     found.extend(_check_own("scaling.toml", scaling.facts))
     found.extend(_check_own("ceilings.toml", ceilings.facts))
-    for stem in ("demand", "supply"):
+    for stem in ("demand", "supply", "backtests"):
         found.extend(_check_own(f"{stem}.toml", partial(spreads.facts, stem)))
     found.extend(_check_own("series.toml", series.facts))
     found.extend(_check_own("api_prices.toml", api_prices.facts))

@@ -13,7 +13,7 @@ from drivetrain.errors import BadInputError
 
 _A = "A scenario file (.toml, .json), a saved answer, or the folder of plan serve --save."
 _SET = "Change one choice of B (of A where there is no B), e.g. --set accelerators=b200-sxm. May be repeated."
-_METRIC = "cost, energy, accelerators, ttft_p95, tpot_p95, or any number of a plan (default: the objective's)."
+_METRIC = "cost, energy, accelerators, ttft_p95, loss, days, or any number of a plan (default: the objective's)."
 
 
 def compare_command(
@@ -29,8 +29,8 @@ def compare_command(
 ) -> None:
     """Two plans or scenarios side by side: what differs, and how much each difference explains.
 
-    A scenario file holds the options of plan serve or predict serve by name: model = "llama-3.1-70b", rate = 5,
-    accelerators = ["h100-sxm"]. Saved answers are asked again; what has moved since is said. Starting from A the
+    A scenario file holds the options of plan serve, predict serve, plan train or predict train by name:
+    model = "llama-3.1-70b", rate = 5, accelerators = ["h100-sxm"]. Two training runs end in their loss. Saved answers are asked again; what has moved since is said. Starting from A the
     differences are applied one at a time; effects are averaged over all orders where there are at most four, else
     taken first to last. Effects sum to the whole change.
 

@@ -65,7 +65,7 @@ def outlook_command(
 
         typer.echo(as_json(answer) if output is Format.json else as_csv(rows), nl=output is Format.json)
     elif switches_all:
-        from drivetrain.report.outlook import print_scenarios
+        from drivetrain.report.outlook_scenarios import print_scenarios
 
         print_scenarios(answer, file=file)
     else:
@@ -85,7 +85,8 @@ def _question(
     file: str, to: int | None, draws: int | None, seed: int | None, on: list[str], settings: list[str]
 ) -> OutlookQuestion:
     """The file's question, or the default one, with the options on top."""
-    from drivetrain.verbs.outlook_file import OutlookQuestion, parse_set, read_outlook
+    from drivetrain.verbs.outlook_file import OutlookQuestion, read_outlook
+    from drivetrain.verbs.outlook_set import parse_set
 
     asked = read_outlook(file) if file else OutlookQuestion()
     own = [parse_set(text) for text in settings]

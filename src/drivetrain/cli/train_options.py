@@ -54,7 +54,7 @@ Schedule = Annotated[
 Fabric = Annotated[
     Text,
     _option("--fabric", text="Network between servers: ib-ndr, roce-400g, efa, ethernet, nvlink (one domain for all), "
-            "roce-400g:200Gbit/s. Several, with commas, are compared.", panel=_CLUSTER),
+            "roce-400g:200Gbit/s, roce-400g:ecmp (untuned). Several, with commas, are compared.", panel=_CLUSTER),
 ]  # fmt: skip
 CompareFabrics = Annotated[
     bool, typer.Option("--compare-fabrics", rich_help_panel=_CLUSTER,

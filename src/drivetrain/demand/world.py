@@ -171,6 +171,11 @@ def _check_start(at: At, needed: Floats, serving: Floats) -> None:
     asked, offered = float(np.median(needed)), float(np.median(serving))
     if asked <= offered:
         return
+    if offered <= 0.0:
+        raise InfeasibleError(
+            f"no accelerator earns its running cost at a rent of {number(float(np.median(at['market.rental_start'])))} "
+            "USD an H100-hour, so nothing serves. Raise market.rental_start or lower cost.usd_per_kwh."
+        )
     there, gigawatts = (float(np.median(at[name])) for name in ("fleet.h100e", "power.stock"))
     raise InfeasibleError(
         f"the tokens counted at the start need {number(asked / 1e6)} million units (H100 equivalents) where "

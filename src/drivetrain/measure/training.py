@@ -81,7 +81,8 @@ def _outcome(name: str, raw: Raw, run: Run, layouts: dict[tuple[Any, ...], Train
     elif not run.recompute_known:
         notes.append(f"recompute not recorded: {layout.recompute} fits")
     got = predict(run.model, run.job, run.cluster, layout, framework=run.framework, release=run.release, must_fit=False)
-    wide = spread(run.model, layout_known=run.layout is not None, tier=tier)
+    wide = spread(run.model, layout_known=run.layout is not None, tier=tier,
+                  accelerator=run.cluster.hardware.name)  # fmt: skip
     got = replace(got, p10=got.tokens_per_s_per_accelerator * math.exp(-wide),
                   p90=got.tokens_per_s_per_accelerator * math.exp(wide))  # fmt: skip
     values: dict[str, Any] = {

@@ -84,19 +84,18 @@ def lead_lines(answer: Mapping[str, Any]) -> list[Text]:
     return [Text(f"{text}."), *lines]
 
 
-def contest_table(answer: Mapping[str, Any]) -> Table:
+def contest_lines(answer: Mapping[str, Any]) -> list[Text | Table]:
     """Each architecture on each system, and what the step from A's to B's is worth of both."""
     contest, metric = answer["contest"], answer["metric"]
-    table = Table(title=f"{name_of(metric)}, each architecture on each system", title_justify="left",
-                  box=box.SIMPLE_HEAD, pad_edge=False)  # fmt: skip
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("", "A's system", "B's system"):
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
     for letter in "ab":
         values = (contest["architecture_on_system"][f"{letter}_on_{system}"] for system in "ab")
         table.add_row(f"{letter.upper()}'s architecture", *(value_of(metric, value) for value in values))
     worth = ", ".join(f"{name} {change_of(metric, delta)}" for name, delta in contest["effects"].items())
-    table.caption, table.caption_justify = f"from A to B: {worth}", "left"
-    return table
+    title = Text(f"{name_of(metric)}: each architecture on each system", style="bold")
+    return [title, table, Text(f"from A to B: {worth}"), Text()]
 
 
 def label_of(difference: Mapping[str, Any]) -> str:
@@ -123,8 +122,8 @@ def print_comparison(answer: Mapping[str, Any], *, pictures: bool = True) -> Non
     out.print()
     served = answer["a"]["feasible"] and answer["b"]["feasible"]
     out.print(Text(headline(answer), style="bold green" if served else "bold red"), width=width)
-    for line in lead_lines(answer):
-        out.print(line, width=width)
+    for told in lead_lines(answer):
+        out.print(told, width=width)
     out.print()
     for letter in ("a", "b"):
         _side(out, letter.upper(), answer[letter], width)
@@ -132,8 +131,8 @@ def print_comparison(answer: Mapping[str, Any], *, pictures: bool = True) -> Non
     out.print()
     _numbers(out, answer)
     if answer.get("contest"):
-        out.print(contest_table(answer))
-        out.print()
+        for line in contest_lines(answer):
+            out.print(line)
     if answer["differences"]:
         _effects(out, answer, pictures=pictures)
 

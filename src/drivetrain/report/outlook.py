@@ -14,17 +14,16 @@ from drivetrain.report.bars import legend, stacked
 from drivetrain.report.serve import consoles
 from drivetrain.report.spans import Row, log_ranges
 from drivetrain.units import number
-from drivetrain.verbs.outlook_scenarios import BASE
 from drivetrain.verbs.train_solve import show_usd
 
 _WIDTH, _BAR = 80, 30
 _SHOWN = 0.005
+_VINTAGES = 6
 _LEGEND = (
     "medians; train, serve: FLOP at the dense bf16 peak; cost: the year's payments",
     "for capital, power, upkeep; $/h: rent of what serves as an H100; inf.: serves",
 )
 UNIT_SCALE = {"hbm": (1e9, "GB"), "power": (1.0, "W-year"), "packaging": (1.0, "wafer"), "budget": (1.0, "USD")}
-_COMPARED = ("tokens", "compute_flop", "power_w", "capex_usd", "price_usd_per_million_tokens", "rent_usd_per_h100_hour")
 MEASURE = {"compute": "compute", "dollars": "rent paid", "hbm": "HBM bought", "power": "power"}
 
 
@@ -43,30 +42,13 @@ def print_outlook(answer: Mapping[str, Any], *, pictures: bool = True, file: str
     _question(out, answer)
     _elasticity(out, answer["elasticity"])
     _drivers(out, answer["drivers"])
+    _fleet(out, answer["years"][-1])
     _value(out, answer["value"])
     _start(out, answer)
     _said(err, answer)
     out.print(Text(answer["note"], style="yellow"))
     out.print(Text(f"{answer['draws']:,} draws evaluated in {number(answer['elapsed_s'])} s.", style="dim"))
     out.print(Text(f"next: drivetrain outlook {file} --switches-all".replace("  ", " "), style="cyan"))
-
-
-def print_scenarios(answer: Mapping[str, Any], *, file: str = "") -> None:
-    """The switches beside the base: the last year, and P(grows)."""
-    out, _ = consoles()
-    out.print()
-    out.print(Text(answer["verdict"], style="bold green"))
-    out.print()
-    out.print(Text(f"{answer['year']} by switch: medians, times the base draw by draw", style="bold"))
-    out.print(_scenario_table(answer["scenarios"]))
-    out.print(Text("odds that software efficiency grows (shrinks) each, under the limits of supply", "bold"))
-    out.print(_odds_table(answer["scenarios"]))
-    for row in answer["scenarios"][1:]:
-        out.print(Text(f"{row['switch']}: {row['title']}", style="dim"))
-    out.print(Text(answer["note"], style="yellow"))
-    out.print(Text(f"{answer['draws']:,} draws evaluated in {number(answer['elapsed_s'])} s.", style="dim"))
-    first = answer["scenarios"][-1]["switch"]
-    out.print(Text(f"next: drivetrain outlook {file} --switch {first}".replace("  ", " "), style="cyan"))
 
 
 def print_quantities(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -90,9 +72,10 @@ def year_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     for row in rows:
         flop = row["compute_flop"]
         table.add_row(
-            str(row["year"]), _e(row["tokens"]["p50"] / 12), _e(flop["training"]), _e(flop["inference"]),
-            f"{row['accelerators_total'] / 1e6:.1f}M", f"{row['power_w'] / 1e9:.0f}", _usd(row["capex_usd"]),
-            _usd(row["cost_usd"]), number(row["price_usd_per_million_tokens"], 2),
+            str(row["year"]), scientific(row["tokens"]["p50"] / 12), scientific(flop["training"]),
+            scientific(flop["inference"]),
+            f"{row['accelerators_total'] / 1e6:.1f}M", f"{row['power_w'] / 1e9:.0f}", dollars(row["capex_usd"]),
+            dollars(row["cost_usd"]), number(row["price_usd_per_million_tokens"], 2),
             f"{row['rent_usd_per_h100_hour']:.2f}", f"{row['inference_frac']:.0%}",
         )  # fmt: skip
     return table
@@ -175,6 +158,15 @@ def _drivers(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     out.print(f"{chain} = {number(last['total'])}x")
 
 
+def _fleet(out: Console, row: Mapping[str, Any]) -> None:
+    """The vintages that are most of the last year's fleet, by number."""
+    most = sorted(row["accelerators"].items(), key=lambda item: -item[1])[:_VINTAGES]
+    out.print()
+    out.print(Text(f"the fleet at the end of {row['year']}, millions of accelerators (medians)", style="bold"))
+    told = ", ".join(f"{name} {n / 1e6:.1f}" for name, n in most)
+    out.print(f"{told}; HBM in it {number(row['hbm_bytes'] / 1e18, 2)} EB, idle {row['idle_frac']:.0%}")
+
+
 def _value(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     out.print()
     out.print(Text("where the value moves: median shares of capital, and of rent", style="bold"))
@@ -209,45 +201,23 @@ def _said(err: Console, answer: Mapping[str, Any]) -> None:
     err.print(Text(f"{guessed} of {len(rows)} quantities are assumed; sources: drivetrain outlook --quantities", "dim"))
 
 
-def _scenario_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """The base in its units, every switch as a multiple of it."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in ("", "tok/month", "FLOP", "GW", "capex", "$/Mtok", "$/h", "inf."):
-        table.add_column(column, justify="left" if not column else "right", no_wrap=True)
-    base = {key: span["p50"] for key, span in rows[0]["last_year"].items()}
-    table.add_row(
-        BASE, _e(base["tokens"] / 12), _e(base["compute_flop"]), f"{base['power_w'] / 1e9:.0f}",
-        _usd(base["capex_usd"]), number(base["price_usd_per_million_tokens"], 2),
-        number(base["rent_usd_per_h100_hour"], 3), f"{base['inference_frac']:.0%}",
-    )  # fmt: skip
-    for row in rows[1:]:
-        ratios = (f"x{number(row['against_base'][key]['p50'], 2)}" for key in _COMPARED)
-        table.add_row(row["switch"], *ratios, f"{row['last_year']['inference_frac']['p50']:.0%}")
-    return table
-
-
-def _odds_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("", "compute", "rent paid", "HBM", "power", "no limits"):
-        table.add_column(column, justify="left" if not column else "right", no_wrap=True)
-    for row in rows:
-        asked = row["question"]
-        table.add_row(row["switch"], *(_odds(asked[name]["limited"]) for name in MEASURE),
-                      _odds(asked["compute"]["unlimited"]))  # fmt: skip
-    return table
-
-
-def _odds(one: Mapping[str, float]) -> str:
-    return f"{one['grows']:.0%} ({one['shrinks']:.0%})"
-
-
 def _times(span: Mapping[str, float]) -> str:
     return f"{number(span['p50'], 2)} ({number(span['p10'], 2)}–{number(span['p90'], 2)})"
 
 
-def _e(value: float) -> str:
+def scientific(value: float) -> str:
+    """A count in as few characters as a table has.
+
+    >>> scientific(1.34e16)
+    '1.3e16'
+    """
     return f"{value:.1e}".replace("e+", "e")
 
 
-def _usd(value: float) -> str:
+def dollars(value: float) -> str:
+    """Money to two figures.
+
+    >>> dollars(1.234e12)
+    '$1.2T'
+    """
     return show_usd(float(f"{value:.2g}"))

@@ -141,7 +141,8 @@ def _numbers(f: Mapping[str, Any]) -> list[str]:
         f"cost      {money}",
         f"energy    {span(number(f['energy_j'] / megawatt_hours), 'energy_j', 1 / megawatt_hours)} MWh, "
         f"{show(f['power_w'], 'W')} mean at the meter{carbon}",
-        f"ranges    80 %: speed as left-out sources were missed, loss as the law's fit; evidence: {_TIER[f['tier']]}",
+        f"ranges    80 %: speed as left-out sources were missed; loss by the law's draws, single runs and its form "
+        f"beyond the fit; evidence: {_TIER[f['tier']]}",
     ]  # fmt: skip
 
 

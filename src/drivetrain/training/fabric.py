@@ -62,8 +62,8 @@ def network_of(text: str, accelerator: Accelerator) -> Network:
     if asked.lower() == ECMP:
         if not fabric.name.startswith(HASHED):
             raise BadInputError(f"--fabric {text}: {fabric.name} does not place flows by hash alone; drop ':{asked}'.")
-        return Network(f"{fabric.name}:{ECMP}", fabric.link_bytes_per_s / COLLIDES, False,
-                       "flows collide on equal paths: all-reduce up to 1.4 times slower (Meta, SIGCOMM 2024)")  # fmt: skip
+        source = f"flows collide on equal paths: all-reduce up to {COLLIDES:g} times slower (Meta, SIGCOMM 2024)"
+        return Network(f"{fabric.name}:{ECMP}", fabric.link_bytes_per_s / COLLIDES, False, source)
     if asked:
         try:
             rate = units.parse(asked, "bytes/s")

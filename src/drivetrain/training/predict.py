@@ -83,7 +83,7 @@ def predict(
     seconds = float(times.total[0])
     tokens = job.global_batch * model.seq
     each = tokens / seconds / cluster.n
-    wide = spread(model, layout_known=True, tier=tier)
+    wide = spread(model, layout_known=True, tier=tier, accelerator=cluster.hardware.name)
     passes = 2.0 if job.lora_rank else 3.0
     peak = float(cases.machines.peak[0, 0]) * cluster.n * seconds
     again = {"none": 0.0, "selective": 0.0, "full": model.forward_flops}[layout.recompute]
@@ -95,13 +95,29 @@ def predict(
     )  # fmt: skip
 
 
-def spread(model: TrainingCounts, *, layout_known: bool, tier: Tier) -> float:
-    """Half the width of the 80 % interval of log throughput: wider for experts, unknown layouts, unseen hardware."""
+def was_fitted(accelerator: str) -> bool:
+    """Whether runs on this very accelerator were fitted; its generation's may have been where they were not.
+
+    >>> was_fitted("h100-sxm-80gb"), was_fitted("h20")
+    (True, False)
+    """
+    return accelerator in calibration("training").get("measured", {}).get("accelerators", ())
+
+
+def spread(model: TrainingCounts, *, layout_known: bool, tier: Tier, accelerator: str) -> float:
+    """Half the width of the 80 % interval of log throughput: wider for experts, unknown layouts, unseen hardware.
+
+    An accelerator that was never fitted, of a generation that was, lies half-way (in logarithms) to one whose
+    generation was not.
+    """
     table = calibration("training")["spread"]
     found = float(table["experts" if model.n_moe_layers else "dense"])
     if not layout_known:
         found = max(found, float(table["layout_unknown"]))
-    return found * (1.0 if tier == "calibrated" else float(table["unmeasured_factor"]))
+    unmeasured = float(table["unmeasured_factor"])
+    if tier != "calibrated":
+        return found * unmeasured
+    return found if was_fitted(accelerator) else found * math.sqrt(unmeasured)
 
 
 def _short(

@@ -159,9 +159,11 @@ def _classes(sample: World, years: list[Year]) -> list[dict[str, Any]]:
 
 
 def _value(years: list[Year]) -> list[dict[str, Any]]:
-    """Where a dollar of capital and a dollar of rent go, by year: median shares."""
+    """Where capital and rent go, by year: medians in USD (what each supplier sells) and as shares."""
     return [
         {"year": one.year,
+         "capital_usd": {part: float(np.median(usd)) for part, usd in one.capital_usd.items()},
+         "rent_usd": {part: float(np.median(usd)) for part, usd in one.rent_usd.items()},
          "capital_frac": {part: _share(usd, one.capex_usd) for part, usd in one.capital_usd.items()},
          "rent_frac": {part: _share(usd, one.spend_usd) for part, usd in one.rent_usd.items()}}
         for one in years

@@ -54,7 +54,7 @@ def outlook_scenarios(
         rows.append({
             "switch": name, "title": title,
             "last_year": {key: spread_of(values) for key, values in last.items()},
-            "against_base": {key: spread_of(values / base[key]) for key, values in last.items()},
+            "against_base": {key: _against(values, base[key]) for key, values in last.items()},
             "question": _odds(grows),
         })  # fmt: skip
     return {
@@ -70,6 +70,12 @@ def _measured(one: Year) -> dict[str, Floats]:
         "capex_usd": one.capex_usd, "price_usd_per_million_tokens": 1e6 * one.price_usd_per_token,
         "rent_usd_per_h100_hour": one.rent_usd_per_hour, "inference_frac": one.inference_frac,
     }  # fmt: skip
+
+
+def _against(values: Floats, base: Floats) -> dict[str, float] | None:
+    """Ratios over the draws in which the base has any; None where it has in none."""
+    some = base > 0.0
+    return spread_of(values[some] / base[some]) if some.any() else None
 
 
 def _odds(grows: Sequence[Grows]) -> dict[str, dict[str, dict[str, float]]]:

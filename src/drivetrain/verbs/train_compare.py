@@ -135,6 +135,8 @@ def applied(start: TrainScenario, found: Iterable[Difference]) -> TrainScenario:
 
 
 def _questions(a: Source, b: Source | None, changes: Mapping[str, Any] | None) -> tuple[TrainQuestion, TrainQuestion]:
+    if b is None and not changes:
+        raise BadInputError("say what to compare with: a second file, or changes to the first (--set pricing=spot).")
     first = train_question(a)
     second = first if b is None else train_question(b)
     if changes:

@@ -12,7 +12,7 @@ from drivetrain.catalogue import loader, scaling
 from drivetrain.econ.tokens import carbon_g
 from drivetrain.training.batch import SOURCE
 from drivetrain.training.marginal import first_limit, gains
-from drivetrain.training.predict import exposed_share
+from drivetrain.training.predict import exposed_share, was_fitted
 from drivetrain.training.search import Found
 from drivetrain.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from drivetrain.verbs.assumption import Assumption
@@ -25,6 +25,7 @@ LINKS = ("tp", "ep", "cp", "pp", "dp")
 OVERHEAD = ("host", "optimizer", "jitter", "step")
 WATERFALL = ("useful", "kernels", "recompute", "communication", "bubble", "overhead")
 _TRILLION = 1e12
+_WAITS = 0.1  # a share of the time worth a word
 _TOO_SLOW = 2.0  # times the best layout's step: nobody saves memory at that price
 
 
@@ -135,7 +136,7 @@ def assumptions(asked: Asked, run: Run | None, part: Part, extra: tuple[Assumpti
         Assumption("network", part.network_name or "none named", rate),
         Assumption("training software", part.framework or "none in particular", chosen if s.framework else "usual"),
         Assumption("scaling law", s.law, _law_source(s.law)),
-        Assumption("accelerator-hours between failures", round(1.0 / r.failures_per_hour),
+        Assumption("accelerator-hours between failures", float(f"{1.0 / r.failures_per_hour:.5g}"),
                    chosen if s.mtbf_hours else "Llama 3 405B: 419 in 54 days on 16,384 H100"),
         Assumption("detection and restart, s", r.detection_s + r.restart_s,
                    chosen if s.restart_s is not None or s.detection_s is not None else "assumed"),
@@ -166,8 +167,15 @@ def _untried(run: Run) -> list[str]:
     found, part = [], run.part
     if run.step.tier != "calibrated":
         found.append(
-            f"no public run on {part.accelerator.generation} with such software was fitted: speed is by analogy"
+            f"no public run on {part.accelerator.generation} with such software was fitted: speed is by analogy, its "
+            "range wider"
         )
+    elif not was_fitted(part.hardware.name):
+        found.append(f"no public run on {part.name} itself was fitted, only on its generation: the range is wider")
+    waits = run.step.parts["ep"] / run.step.step_s
+    if waits > _WAITS and run.step.layout.schedule != "dualpipe":
+        found.append(f"experts' messages are waited for {waits:.0%} of the time; --schedule dualpipe hides them "
+                     "behind another micro-batch, where the software can")  # fmt: skip
     if not part.host_w:
         found.append(f"no server with {part.name} is catalogued: power is of the accelerators alone")
     return found

@@ -29,6 +29,7 @@ from drivetrain.verbs.train_resolve import Asked, Part, active_params
 from drivetrain.verbs.train_run import Run, run_of
 
 DEFAULT_DAYS = 90.0
+_LONGEST_S = 100.0 * 365.0 * SECONDS_PER_DAY  # nobody waits longer, whatever is asked
 _ROUNDS = 6
 _CLOSE = 0.01
 _BEST_MFU, _USUAL_MFU = 0.6, 0.4
@@ -81,6 +82,9 @@ def violations(asked: Asked, run: Run) -> list[str]:
         more = math.ceil(run.n * run.seconds / SECONDS_PER_DAY / s.days)
         found.append(f"it takes {number(run.seconds / SECONDS_PER_DAY)} days of {number(s.days)}; give --days "
                      f"{math.ceil(run.seconds / SECONDS_PER_DAY)} or about {more:,} accelerators")  # fmt: skip
+    elif run.seconds > _LONGEST_S:
+        years = run.seconds / SECONDS_PER_DAY / 365.0
+        found.append(f"it takes {number(years)} years; use more accelerators, or train less")
     if s.budget_usd is not None and (run.usd or 0.0) > s.budget_usd * (1 + 1e-9):
         longer = "" if s.n is not None else ", or more --days (fewer accelerators wait less)"
         found.append(

@@ -68,3 +68,10 @@ def test_tokens_that_need_more_than_there_is_say_by_how_much():
     many = {one.name: replace(one, low=one.low * 100, mid=one.mid * 100, high=one.high * 100)}
     with pytest.raises(InfeasibleError, match=r"short by [\d.,]+ million .*fleet\.h100e.*power\.stock"):
         world(central(quantities(many)), 2027.0)
+
+
+def test_a_rent_below_every_running_cost_is_told():
+    known = quantities()
+    cheap = {"market.rental_start": replace(known["market.rental_start"], low=1e-3, mid=1e-3, high=1e-3)}
+    with pytest.raises(InfeasibleError, match=r"0\.001 USD an H100-hour.*market\.rental_start"):
+        world(central(quantities(cheap)), 2027.0)

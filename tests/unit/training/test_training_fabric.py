@@ -31,6 +31,7 @@ def test_rates_come_from_the_port_the_instance_or_the_person():
     assert network_of("efa", ACCELERATOR).nic_bytes_per_s == 50e9  # 32 interfaces of 100 Gbit/s for eight GPUs
     assert "p5.48xlarge" in network_of("efa", ACCELERATOR).source
     assert network_of("roce-400g:200Gbit/s", ACCELERATOR).nic_bytes_per_s == 25e9
+    assert network_of("roce-400g:ecmp", ACCELERATOR).nic_bytes_per_s == pytest.approx(50e9 / 1.4)
     assert network_of("ethernet", ACCELERATOR).nic_bytes_per_s == 12.5e9
 
 
@@ -40,6 +41,7 @@ def test_rates_come_from_the_port_the_instance_or_the_person():
         ("foo", UnknownNameError, "unknown fabric"),
         ("pcie5", BadInputError, "inside a server"),
         ("roce-400g:fast", BadInputError, "For example"),
+        ("ib-ndr:ecmp", BadInputError, "does not place flows by hash"),
         ("roce-400g:0Gbit/s", BadInputError, "above 0"),
         ("nvlink:1GB/s", BadInputError, "one rate"),
     ],

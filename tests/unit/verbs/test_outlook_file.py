@@ -5,14 +5,7 @@ import re
 import pytest
 
 from drivetrain.errors import BadInputError, DrivetrainError
-from drivetrain.verbs.outlook_file import (
-    OutlookQuestion,
-    _example,
-    known_quantities,
-    parse_set,
-    read_outlook,
-    set_quantity,
-)
+from drivetrain.verbs.outlook_file import OutlookQuestion, read_outlook
 
 
 def written(tmp_path, text, name="asked.toml"):
@@ -102,20 +95,6 @@ def test_what_is_no_toml_is_told_with_its_line(tmp_path, text):
 def test_a_missing_file():
     with pytest.raises(BadInputError, match="no such file"):
         read_outlook("nowhere.toml")
-
-
-@pytest.mark.parametrize("text", ["training.growth", "=2", "training.growth=", "training.growth=1:2", "a.b=1"])
-def test_settings_of_the_command_line_that_cannot_be(text):
-    with pytest.raises(BadInputError):
-        parse_set(text)
-
-
-def test_every_quantity_of_the_catalogue_may_be_set_to_what_it_is():
-    for name, one in known_quantities().items():
-        if one.dimension in ("1", "tok", "USD"):
-            assert set_quantity(name, {end: getattr(one, end) for end in ("low", "mid", "high")}).mid == one.mid
-        else:
-            assert set_quantity(name, _example(one).strip('"')).mid == pytest.approx(one.mid, rel=5e-3)
 
 
 @pytest.mark.parametrize("choice", [{"end_year": 2026}, {"end_year": 2090}, {"start_year": 2025}, {"draws": 10**9},

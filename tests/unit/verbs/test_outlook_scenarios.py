@@ -1,10 +1,11 @@
 """The switches side by side: paired with the base, the base against itself all ones."""
 
+import numpy as np
 import pytest
 
 from drivetrain.demand.switches import switches
 from drivetrain.verbs.outlook_file import OutlookQuestion
-from drivetrain.verbs.outlook_scenarios import BASE, outlook_scenarios
+from drivetrain.verbs.outlook_scenarios import BASE, _against, outlook_scenarios
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +44,8 @@ def test_progress_reaches_its_end():
     seen = []
     outlook_scenarios(OutlookQuestion(end_year=2027, draws=2), seen=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (80, 80)
+
+
+def test_draws_in_which_the_base_has_nothing_have_no_ratio():
+    assert _against(np.array([1.0, 2.0, 4.0]), np.array([0.0, 1.0, 2.0])) == {"p10": 2.0, "p50": 2.0, "p90": 2.0}
+    assert _against(np.ones(2), np.zeros(2)) is None

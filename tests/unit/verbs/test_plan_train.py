@@ -213,3 +213,19 @@ def test_same_question_same_answer():
     for answer in (one, two):
         answer.pop("elapsed_s")
     assert one == two
+
+
+def test_the_front_of_layouts_falls_in_time_as_it_rises_in_memory():
+    got = plan_train(flops=1e22, n=64, **H100)
+    front = got["layout_front"]
+    assert len(front) >= 3
+    assert [row["memory_bytes"] for row in front] == sorted(row["memory_bytes"] for row in front)
+    assert [row["step_time_s"] for row in front] == sorted((row["step_time_s"] for row in front), reverse=True)
+    assert front[-1]["layout"] == got["layout"]
+    assert all(row["slower_frac"] < 1.0 for row in front)
+
+
+def test_a_run_of_centuries_is_no_plan():
+    got = plan_train(model="llama-3.1-8b", tokens=1e22, n=8, **H100)
+    assert not got["feasible"]
+    assert "years; use more accelerators" in got["verdict"]

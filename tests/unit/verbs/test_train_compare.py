@@ -23,6 +23,8 @@ def test_what_is_a_training_question():
 def test_a_mix_of_training_and_serving_is_refused():
     with pytest.raises(BadInputError, match="one asks about training"):
         drivetrain.compare(BASE, {"model": "llama-3.1-8b", "workload": "chat", "rate": 5})
+    with pytest.raises(BadInputError, match="say what to compare with"):
+        drivetrain.compare(BASE)
     with pytest.raises(BadInputError, match="Ask both with the same verb"):
         compare_training(BASE, BASE | {"verb": "predict train", "model": "llama-3.1-8b"})
     with pytest.raises(BadInputError, match="verb 'simulate' is not known"):

@@ -13,7 +13,7 @@ SHARES = 24.49e9
 
 
 def _shares() -> Input:
-    return stated(SHARES, "shares", "nvidia-annual-report-2025", 24.3e9, 24.7e9)
+    return stated(SHARES, "shares", "nvidia-quarterly-report-2024", 24.3e9, 24.7e9)
 
 
 # B01: one session

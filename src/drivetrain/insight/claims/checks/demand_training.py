@@ -1,7 +1,4 @@
-"""Essay 004, training: what a run costs, what decides it, how fast it gets cheaper, whether it persists.
-
-B02, B08, B09, B14, B24 and B25.
-"""
+"""Essay 004, a training run: what it costs, whether it is an episode, what decides its cost (B02, B08, B09)."""
 
 from __future__ import annotations
 
@@ -10,12 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
-import numpy as np
-
 from drivetrain.insight.claims.check import Check, Computed, Input, Values, Verdict, register
 from drivetrain.insight.claims.checks.lifetime_cost import hourly_parts
-from drivetrain.insight.claims.inputs import choice, claimed, of_economic, stated
-from drivetrain.insight.claims.outlooks import Floats, median, outlook_inputs, ran, span
+from drivetrain.insight.claims.inputs import choice, claimed, of_economic
 
 ESSAY = "004"
 H100, H800_FLOPS_OF = "h100-sxm-80gb", "h100-sxm-80gb"
@@ -73,7 +67,7 @@ def _bill_evidence(c: Computed, v: Values) -> str:
 register(Check(
     id="B02", quantity="cost of DeepSeek-V3's final training run, from its parts", unit="USD",
     inputs=_bill_inputs, compute=final_run_usd, judge=_bill_verdict, evidence=_bill_evidence,
-    command="drivetrain cost lifetime", moved={"mfu": 0.2},
+    command="drivetrain cost lifetime --model llama-3.1-70b --tokens 15T", moved={"mfu": 0.2},
 ))  # fmt: skip
 
 
@@ -182,130 +176,4 @@ register(Check(
     id="B09", quantity="share of cluster size, utilisation and capital in the variance of a run's cost", unit="share",
     inputs=_run_cost_inputs, compute=named_frac, judge=_run_cost_verdict, evidence=_run_cost_evidence,
     command="drivetrain claims B09 --set mfu_high=0.5", moved={"usd_per_kwh_high": 3.0},
-))  # fmt: skip
-
-
-# B14: faster than assumed
-
-
-def _frontier_inputs() -> Mapping[str, Input]:
-    return {
-        "flop_before": stated(3.8e25, "FLOP", "llama-3-report"),
-        "active_params": of_economic("deepseek_v3_active_params"),
-        "tokens": of_economic("deepseek_v3_tokens"),
-        "months": choice(5.0, "months", "from July to December 2024", 4.0, 6.0),
-        "halving_months": stated(8.0, "months", "algorithmic-progress", 5.0, 14.0),
-        "quality_before": stated(73.3, "MMLU-Pro", "quality-of-deepseek-v3"),
-        "quality_after": stated(75.9, "MMLU-Pro", "quality-of-deepseek-v3"),
-        "as_expected": choice(1.0, "1", "as fast as the trend"),
-    }
-
-
-def over_trend(v: Values) -> float:
-    """Fall of training compute between two open models over the fall that the trend of before gives."""
-    fell = v["flop_before"] / (6.0 * v["active_params"] * v["tokens"])
-    return float(fell / 2.0 ** (v["months"] / v["halving_months"]))
-
-
-def _frontier_verdict(c: Computed, v: Values) -> Verdict:
-    if c.low <= v["as_expected"]:
-        return "wrong" if c.high <= v["as_expected"] else "too loose"
-    return "holds" if v["quality_after"] >= v["quality_before"] else "holds under conditions"
-
-
-def _frontier_evidence(c: Computed, v: Values) -> str:
-    fell = v["flop_before"] / (6.0 * v["active_params"] * v["tokens"])
-    return (
-        f"DeepSeek-V3 took {fell:.1f} times less training compute than Llama 3.1 405B {v['months']:.0f} months before "
-        f"(MMLU-Pro {v['quality_after']:.1f} against {v['quality_before']:.1f}), where halving every "
-        f"{v['halving_months']:.0f} months gives {fell / c.value:.1f} times: {c.value:.1f} times the trend. One "
-        "pair of models, a mixture of experts against a dense one, is not a rate."
-    )
-
-
-register(Check(
-    id="B14", quantity="fall of training compute from Llama 3.1 405B to DeepSeek-V3 over the trend's", unit="1",
-    inputs=_frontier_inputs, compute=over_trend, judge=_frontier_verdict, evidence=_frontier_evidence,
-    command="drivetrain claims B14 --set months=5", moved={"flop_before": 4e24},
-))  # fmt: skip
-
-
-# B24: a plateau of frontier compute
-
-
-def _plateau_inputs() -> Mapping[str, Input]:
-    return outlook_inputs(
-        ranged=("training_growth",),
-        plateau_growth=choice(1.0, "1", "training asks for no more compute from year to year"),
-        slower=choice(0.9, "1", "a tenth less compute"),
-    )
-
-
-def training_flop(v: Values) -> Floats:
-    """Compute of training in the last year over that of the first, by draw."""
-    years = ran(v).years
-    return np.asarray(years[-1].compute_flop["training"] / years[0].compute_flop["training"])
-
-
-def plateau_ratio(v: Values) -> float:
-    """Training's growth to 2030 on a plateau of demand over that without one."""
-    plateau = {**v, "training_growth": v["plateau_growth"]}
-    return median(training_flop(plateau) / training_flop(v))
-
-
-def _plateau_verdict(c: Computed, v: Values) -> Verdict:
-    if c.high < v["slower"]:
-        return "holds"
-    return "holds under conditions" if c.value < v["slower"] else "wrong"
-
-
-def _plateau_evidence(c: Computed, v: Values) -> str:
-    with_it = median(training_flop({**v, "training_growth": v["plateau_growth"]}))
-    return (
-        f"With {v['training_growth']:.1f} times a year at the start training's compute grows "
-        f"{median(training_flop(v)):.1f} times from 2026 to 2030, with {v['plateau_growth']:.1f} times "
-        f"{with_it:.1f} times: {c.value:.2f} of it."
-    )
-
-
-register(Check(
-    id="B24", quantity="growth of training compute to 2030 on a plateau over that without", unit="1",
-    inputs=_plateau_inputs, compute=plateau_ratio, judge=_plateau_verdict, evidence=_plateau_evidence,
-    command="drivetrain claims B24 --set plateau_growth=1", moved={"plateau_growth": 3.0},
-))  # fmt: skip
-
-
-# B25: training persists
-
-
-def _persists_inputs() -> Mapping[str, Input]:
-    return outlook_inputs(same=choice(1.0, "1", "as much as in 2026"))
-
-
-def training_growth(v: Values) -> float:
-    """Compute of training in 2030 over that of 2026, the middle draw."""
-    return median(training_flop(v))
-
-
-def _persists_verdict(c: Computed, v: Values) -> Verdict:
-    low, _ = span(training_flop(v))
-    if low > v["same"] and c.low > v["same"]:
-        return "holds"
-    return "holds under conditions" if c.value > v["same"] else "wrong"
-
-
-def _persists_evidence(c: Computed, v: Values) -> str:
-    low, high = span(training_flop(v))
-    more = float((training_flop(v) > v["same"]).mean())
-    return (
-        f"Training uses {c.value:.1f} times the compute of 2026 in 2030 ({low:.1f} to {high:.1f} over draws, more in "
-        f"{more:.0%} of them) where it asks for {v['training_growth']:.1f} times as much a year at the start, an "
-        "assumption and not a finding."
-    )
-
-
-register(Check(
-    id="B25", quantity="compute of training in 2030 over that of 2026", unit="1",
-    inputs=_persists_inputs, compute=training_growth, judge=_persists_verdict, evidence=_persists_evidence,
-    command="drivetrain claims B25", moved={"training_growth": 0.3},
 ))  # fmt: skip

@@ -9,7 +9,8 @@ import drivetrain
 from drivetrain.demand.limits import LIMITS
 from drivetrain.report.output import as_json
 from drivetrain.verbs.outlook import NOTE, outlook, quantity_rows
-from drivetrain.verbs.outlook_file import OutlookQuestion, known_quantities, parse_set
+from drivetrain.verbs.outlook_file import OutlookQuestion
+from drivetrain.verbs.outlook_set import known_quantities, parse_set
 
 
 @pytest.fixture(scope="module")
