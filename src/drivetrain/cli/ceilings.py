@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SCALE = "Multiply one quantity of the catalogue, e.g. --scale power.campus=2 (names: --quantities). May be repeated."
+_MOST_FACTOR = 1e6
 First = Annotated[int, typer.Option("--from", metavar="YEAR", help="First year.")]
 Last = Annotated[int, typer.Option("--to", metavar="YEAR", help="Last year.")]
 Growth = Annotated[float, typer.Option("--growth", help="Growth of training compute a year that is claimed.")]
@@ -44,6 +45,11 @@ def ceilings_command(
     from drivetrain.verbs.ceilings import ceilings, factors
 
     scaled = factors(_pairs(scale or []))
+    for name, factor in scaled.items():
+        if not 1.0 / _MOST_FACTOR <= factor <= _MOST_FACTOR:
+            raise BadInputError(
+                f"--scale {name}={factor:g}: give a factor from {1.0 / _MOST_FACTOR:g} to {_MOST_FACTOR:,.0f}."
+            )
     answer = ceilings(first, last, growth=growth, by=by, scaled=scaled, draws=draws, seed=seed)
     if output is Format.table:
         from drivetrain.report.ceilings import print_ceilings

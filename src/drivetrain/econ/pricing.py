@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from drivetrain.catalogue.fact import Fact
 from drivetrain.catalogue.market import Economic, Price
 from drivetrain.econ.hourly import Ownership, owned_usd_per_hour
+from drivetrain.errors import BadInputError
 
 _TERMS = {
     "reserved": ("rental", "3-year reserved"),
@@ -60,6 +61,8 @@ def hourly_price(
     ``watts`` is provisioned power (accelerator and host share) and ``usd_per_kwh`` electricity, which only owning
     needs.
     """
+    if basis not in _FALLBACK:
+        raise BadInputError(f"pricing '{basis}' is not known. Choose {', '.join(_FALLBACK)}.")
     own = [p for p in prices if p.accelerator == accelerator]
     if basis == "own":
         return _owned(own, economics, watts / 1e3, usd_per_kwh)

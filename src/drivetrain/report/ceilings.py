@@ -18,6 +18,8 @@ from drivetrain.verbs.ceilings import limit_word
 from drivetrain.verbs.train_solve import show_usd
 
 _BAR = 40
+_LAST_WORD = 3  # what the last label of an axis reaches beyond its tick
+_ODDS = 54  # columns beside a bar of odds
 _SHOWN = 0.005  # a limit that binds less often is not named
 _EXPONENT_FROM = 3e15
 
@@ -63,12 +65,12 @@ def claim_lines(claim: Mapping[str, Any]) -> list[Text]:
 
     growth, year, reached = f"{claim['growth']:g}", claim["year"], claim["growth_reached"]
     met = claim["year_met"]
-    when = f"in the median by {met}" if met is not None else f"in most draws not by {year + 5}"
+    when = f"median by {met}" if met is not None else f"in most draws not by {year + 5}"
     return [
         Text(f"does growth by {growth} a year stop by {year}?", style="bold"),
         Text(f"  a physical limit below the trend     {claim['slows']:>4.0%}  ({when}; {claim['slows_with_spend']:.0%} "
              "with spending)"),
-        Text(f"  growth ends (below 1.5 a year)       {claim['stops']:>4.0%}  physical limits allow "
+        Text(f"  growth ends (below 1.5 a year)       {claim['stops']:>4.0%}  limits allow "
              f"{reached['p50']:.1f} a year ({reached['p10']:.1f}–{reached['p90']:.1f})"),
         Text(f"  all four ceilings below the trend    {claim['all_below']:>4.0%}"),
         Text(f"  2e29 FLOP possible                   {claim['feasible_2e29']:>4.0%}"),
@@ -80,7 +82,7 @@ def claim_lines(claim: Mapping[str, Any]) -> list[Text]:
 def _years(answer: Mapping[str, Any]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("year", "largest run, FLOP", "trend", "cost", "power", "H100 equivalents", "tokens", "days"):
-        table.add_column(column, justify="left" if column == "year" else "right", no_wrap=True)
+        table.add_column(column, justify="left" if column == "year" else "right", no_wrap=" eq" not in column)
     for row in answer["years"]:
         run, takes = row["largest_flop"], row["takes"]
         table.add_row(
@@ -117,21 +119,23 @@ def _value(value: float, unit: str) -> str:
 
 def _pictures(out: Console, answer: Mapping[str, Any]) -> None:
     width, years, growth = min(out.width, 90), answer["years"], answer["claim"]["growth"]
+    axis = width - _LAST_WORD
+    bar = max(min(_BAR, out.width - _ODDS), 10)
     last = years[-1]
     out.print(Text(f"largest run by year, 10 % – half – 90 %; × growth by {growth:g} a year", style="bold"))
     rows = [Row(str(row["year"]), row["largest_flop"], row["trend_flop"]["p50"]) for row in years]
-    for line in log_ranges(rows, width):
+    for line in log_ranges(rows, axis):
         out.print(line)
     out.print()
     out.print(Text(f"what each limit allows in {last['year']}, FLOP; × the trend", style="bold"))
     trend = last["trend_flop"]["p50"]
     allowed = sorted(last["limits_flop"].items(), key=lambda item: item[1]["p50"])
-    for line in log_ranges([Row(limit_word(name), span, trend) for name, span in allowed], width):
+    for line in log_ranges([Row(limit_word(name), span, trend) for name, span in allowed], axis):
         out.print(line)
     out.print()
     out.print(Text("which limit binds", style="bold"))
     for row in years:
-        out.print(Text.assemble(f"{row['year']}  ", stacked(row["binding"], 1.0, _BAR), f"  {_odds(row['binding'])}"))
+        out.print(Text.assemble(f"{row['year']}  ", stacked(row["binding"], 1.0, bar), f"  {_odds(row['binding'])}"))
     for line in legend({limit_word(name): "" for name in last["binding"]}, width):
         out.print(Text.assemble(" " * 6, line))
 

@@ -17,6 +17,8 @@ from drivetrain.units import JOULES_PER_KWH, number
 PARTS = ("accelerator", "server", "network", "facility", "electricity", "maintenance", "staff")
 _HALF = 22  # cells on each side of a tornado
 _MOST_TERMS = 8
+_TOLD = 51  # columns of a tornado beside its bars
+_BESIDE = 37  # columns beside the bar of an hour
 _BAR = 50
 _NOTHING = 5e-4
 
@@ -59,7 +61,9 @@ def break_even_lines(rows: Sequence[Mapping[str, Any]], told: str = "") -> list[
         if share is None:
             text = "never: what is paid by use costs nothing"
         elif share > 1:
-            text = f"never: {number(share, 3)} times its capacity"
+            text = f"never: {_never(row, share, told)}"
+        elif row.get("against_way") == "rent" and row["now_frac"] <= share:  # what is kept all day is the table's row
+            text = f"above {_percent(share)}, so now {row['against']} if given back while idle, else {row['fixed']}"
         else:
             so = f"at a {told} of {_percent(row['now_frac'])}" if told else "now"
             text = f"above {_percent(share)}, so {so} {row['cheaper_now']}"
@@ -67,10 +71,19 @@ def break_even_lines(rows: Sequence[Mapping[str, Any]], told: str = "") -> list[
     return lines
 
 
+def _never(row: Mapping[str, Any], share: float, told: str) -> str:
+    """By how much what is fixed costs more even when used all the time."""
+    if told or row.get("against_way") == "rent":
+        return f"its hour costs {number(share, 3)} times one rented"
+    return f"that takes {number(share, 3)} times its capacity"
+
+
 def tornado_lines(
-    rows: Sequence[Mapping[str, Any]], total: float, *, key: str = "usd", pictures: bool = True
+    rows: Sequence[Mapping[str, Any]], total: float, *, key: str = "usd", pictures: bool = True, half: int = _HALF
 ) -> list[Text]:
     """Bars to both sides of ``total``: what the low and the high of each term make of it, or of the number at ``key``.
+
+    ``half`` cells are the longest bar on either side.
 
     >>> rows = [{"name": "pue", "low": 1.0, "high": 2.0, "usd_at_low": 1.0, "usd_at_high": 3.0}]
     >>> print(tornado_lines(rows, 2.0)[0].plain.split()[:2])
@@ -82,13 +95,13 @@ def tornado_lines(
     lines = []
     for row in rows[:_MOST_TERMS]:
         ends = sorted((row[f"{key}_at_low"], row[f"{key}_at_high"]))
-        left, right = (round(_HALF * min(abs(end - total) / reach, 1.0)) for end in ends)
+        left, right = (round(half * min(abs(end - total) / reach, 1.0)) for end in ends)
         left = left if ends[0] < total else 0
         right = right if ends[1] > total else 0
         bar = Text()
         if pictures:
-            bar = Text.assemble(" " * (_HALF - left), ("█" * left, "green"), "│", ("█" * right, "red"),
-                                " " * (_HALF - right))  # fmt: skip
+            bar = Text.assemble(" " * (half - left), ("█" * left, "green"), "│", ("█" * right, "red"),
+                                " " * (half - right))  # fmt: skip
         span = f"{number(row['low'], 3)} – {number(row['high'], 3)}"
         lines.append(Text.assemble(f"{term(row['name']):<17}{span:<17}", bar, f" ${number(ends[0])}–{number(ends[1])}"))
     return lines
@@ -110,7 +123,7 @@ def _fleet(out: Console, fleet: Mapping[str, Any]) -> None:
 def _ways(rows: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(title="USD at this traffic", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("way", "per hour", "M input", "M cached", "M output", "M of all", "1,000 requests"):
-        table.add_column(column, justify="left" if column == "way" else "right")
+        table.add_column(column, justify="left" if column == "way" else "right", no_wrap=column == "way")
     for row in rows:
         cells = [row[f"usd_per_million_{name}_tokens"] for name in ("input", "cached", "output", "all")]
         table.add_row(row["name"], number(row["usd_per_hour"], 3), *(number(cell, 3) for cell in cells),
@@ -145,9 +158,10 @@ def _hour(out: Console, answer: Mapping[str, Any], *, pictures: bool) -> None:
     out.print()
     out.print(Text(f"an hour of one {answer['accelerator']}, USD", style="bold"))
     longest = max(row["usd_per_accelerator_hour"] for row in answer["operators"])
+    most = max(min(_BAR, out.width - _BESIDE), 10)
     for row in answer["operators"]:
         parts, total = row["breakdown_usd"], row["usd_per_accelerator_hour"]
-        bar = stacked(parts, total, max(round(_BAR * total / longest), 1)) if pictures else Text()
+        bar = stacked(parts, total, max(round(most * total / longest), 1)) if pictures else Text()
         seen = row["published_usd_per_hour"]
         beside = ""
         if seen is not None:
@@ -157,9 +171,19 @@ def _hour(out: Console, answer: Mapping[str, Any], *, pictures: bool) -> None:
     for line in legend({name: f"{first[name]:.2f}" for name in PARTS}, out.width - 21):
         out.print(Text.assemble(" " * 21, line))
     for row in answer["rent"]:
-        ends = [row["usd_low"], row["usd_high"]]
-        span = " to ".join(f"{end:.2f}" for end in ends if end is not None)
-        out.print(f"{'rent':<13}{row['usd_per_accelerator_hour']:>6.2f}  {row['terms']}{f' ({span})' if span else ''}")
+        out.print(f"{'rent':<13}{row['usd_per_accelerator_hour']:>6.2f}  {row['terms']}{_span(row)}")
+
+
+def _span(row: Mapping[str, Any]) -> str:
+    """The range of a rent, as far as it is known.
+
+    >>> _span({"usd_low": 2.95, "usd_high": None}), _span({"usd_low": 1.0, "usd_high": 2.0})
+    (' (from 2.95)', ' (1.00 to 2.00)')
+    """
+    low, high = row["usd_low"], row["usd_high"]
+    if low is None or high is None:
+        return f" (from {low:.2f})" if low is not None else f" (up to {high:.2f})" if high is not None else ""
+    return f" ({low:.2f} to {high:.2f})"
 
 
 def _tornado(out: Console, answer: Mapping[str, Any], *, pictures: bool) -> None:
@@ -173,13 +197,15 @@ def _tornado(out: Console, answer: Mapping[str, Any], *, pictures: bool) -> None
     out.print(Text(f"what moves it: USD for {what} as {answer['operator']}, ${number(now)} now, one term at a time",
                    style="bold"))  # fmt: skip
     key = "usd_per_million_output_tokens" if fleet else "usd"
-    for line in tornado_lines(rows, now, key=key, pictures=pictures):
+    half = max(min(_HALF, (out.width - _TOLD) // 2), 4)
+    for line in tornado_lines(rows, now, key=key, pictures=pictures, half=half):
         out.print(line)
 
 
 def _next(answer: Mapping[str, Any]) -> str:
     if "ways" in answer:
-        return "next: drivetrain cost lifetime --plan FILE --tokens 15T, or --set pue=1.3 to change a term"
+        model = answer["scenario"]["model"]
+        return f"next: drivetrain cost lifetime --model {model} --tokens 15T, or --set pue=1.3 to change a term"
     return "next: drivetrain plan serve ... --save DIR, then drivetrain cost --plan DIR"
 
 

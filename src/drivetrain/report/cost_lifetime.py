@@ -13,6 +13,8 @@ from drivetrain.report.serve import consoles, print_assumptions
 from drivetrain.units import JOULES_PER_KWH, SECONDS_PER_HOUR, number, show
 from drivetrain.verbs.train_solve import show_usd
 
+_MOST_DAYS = 1000.0
+_LARGER = (("TWh", 1e9), ("GWh", 1e6), ("MWh", 1e3))
 _NAMES = {"flop": "FLOPs", "accelerator_s": "accelerator time", "joules": "energy", "usd": "money"}
 
 
@@ -33,7 +35,8 @@ def print_lifetime(answer: Mapping[str, Any]) -> None:
         out.print(f"after {show(answer['served_tokens'], 'params')} tokens served, serving is: {told}")
     if "plan_days_for_share" in answer:
         days = answer["plan_days_for_share"]["0.8"]["accelerator_s"]
-        out.print(f"at the plan's traffic serving is 80 % of accelerator time after {number(days)} days")
+        told = f"{number(days)} days" if days < _MOST_DAYS else f"{number(days / 365.0)} years"
+        out.print(f"at the plan's traffic serving is 80 % of accelerator time after {told}")
     out.print()
     for line in deepseek_lines(answer["deepseek_v3"]):
         out.print(line)
@@ -62,8 +65,19 @@ def _bills(answer: Mapping[str, Any]) -> Table:
     for name, bill in rows:
         usd = f"${bill['usd']:.3g}" if bill["usd"] < 1 else show_usd(bill["usd"])
         table.add_row(name, f"{bill['flop']:.3g}", number(bill["accelerator_s"] / SECONDS_PER_HOUR),
-                      f"{number(bill['joules'] / JOULES_PER_KWH)} kWh", usd)  # fmt: skip
+                      _energy(bill["joules"]), usd)  # fmt: skip
     return table
+
+
+def _energy(joules: float) -> str:
+    """Electricity in the unit that reads best.
+
+    >>> _energy(3.6e6), _energy(3.6e13)
+    ('1 kWh', '10 GWh')
+    """
+    kwh = joules / JOULES_PER_KWH
+    unit, size = next(((unit, size) for unit, size in _LARGER if kwh >= size), ("kWh", 1.0))
+    return f"{number(kwh / size, 3)} {unit}"
 
 
 def _reach(answer: Mapping[str, Any]) -> Table:

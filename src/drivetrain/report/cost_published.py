@@ -12,28 +12,37 @@ from rich.text import Text
 from drivetrain.report.serve import consoles
 from drivetrain.units import number
 
+_IS = {"test": "test", "definition": "defined"}
+
 
 def print_published(answer: Mapping[str, Any]) -> None:
     """Every published hour with ours, which of them test the terms, and which prices were solved for."""
     out, _ = consoles()
     tests = answer["tests"]
-    good = tests["within_limit"]
+    good, n_placeholders = tests["within_limit"], tests["n_placeholders"]
     out.print(Text(
         f"{tests['n']} published hours test the terms: worst {_percent(tests['worst_frac'])}, "
-        f"mean {_percent(tests['mean_abs_frac'])} off; {tests['n_definitions']} agree by definition.",
+        f"mean {_percent(tests['mean_abs_frac'])} off; {tests['n_definitions']} agree by definition"
+        f"{f', {n_placeholders} rest on placeholders *' if n_placeholders else ''}.",
         style="bold green" if good else "bold red",
     ))  # fmt: skip
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in ("accelerator", "operator", "published", "ours", "off", "is", "bought for", "electricity"):
-        table.add_column(column, justify="left" if column in ("accelerator", "operator", "is") else "right")
+        named = column in ("accelerator", "operator", "is")
+        table.add_column(column, justify="left" if named else "right", no_wrap=column != "bought for")
     for row in answer["rows"]:
-        told = row["is"] + (", placeholder" if row["placeholder"] else "")
+        told = _IS[row["is"]] + ("*" if row["placeholder"] else "")
         table.add_row(
             row["accelerator"], row["operator"], f"{row['published_usd_per_hour']:.2f}",
             f"{row['usd_per_accelerator_hour']:.2f}", _signed(row["error_frac"]), told,
             f"{row['capital_usd']['total']:,.0f}", _percent(row["electricity_frac"]),
         )  # fmt: skip
     out.print(table)
+    out.print(
+        "USD an hour; bought for: USD with server and network; defined: that price was solved from this very hour"
+    )
+    if n_placeholders:
+        out.print("* the source has no price of its own: 1.2 times the predecessor's")
     for name, what in (("electricity_frac", "electricity"), ("electricity_and_facility_frac", "with the facility")):
         low, high = answer[name]
         out.print(f"{what}: {_percent(low)} to {_percent(high)} of the hour")

@@ -23,6 +23,8 @@ from drivetrain.verbs.predict_disagg import predict_pools
 from drivetrain.verbs.predict_serve import prepared_of
 from drivetrain.verbs.resolve import Resolved, resolve
 
+_ROUNDED = 1e-6
+
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
@@ -137,7 +139,15 @@ def _of_replicas(scenario: ServeScenario, size: _Size) -> Fleet:
             f"{number(max_rate(prepared))} req/s. Lower --rate, or choose a larger layout."
         )
     rate = state.rate * size.replicas
-    most = max_rate(prepared, parse_slo(scenario.slo)) or max_rate(prepared)
+    most = max_rate(prepared, parse_slo(scenario.slo))
+    if (
+        scenario.slo and size.n_accelerators is None and most < state.rate * (1.0 - _ROUNDED)
+    ):  # of a plan its own verdict holds
+        raise InfeasibleError(
+            f"{number(state.rate)} req/s is more than a replica can take within {scenario.slo}: at most "
+            f"{number(most)} req/s. Lower the load, relax --slo, or choose another layout."
+        )
+    most = most or max_rate(prepared)
     layout = prepared.deployment.cut.layout
     serving = layout.n_accelerators * size.replicas
     power = draw(

@@ -38,6 +38,8 @@ from drivetrain.verbs.plan_serve import CATALOGUE_DATE
 SHARES = (0.5, 0.8, 0.9)
 _POINTS = 25
 _USUAL = "h100-sxm-80gb"
+_MOST_TOKENS = 1e20
+_MOST_MULTIPLE = 1e4
 _DECADES = 2.0  # on both sides of where serving is half
 
 
@@ -64,6 +66,7 @@ class LifetimeChoices:
 def cost_lifetime(choices: LifetimeChoices) -> dict[str, Any]:
     """Bills of training and of a token served, serving's share by tokens served, and from where it is 80 to 90 %."""
     started = time.perf_counter()
+    _check(choices)
     known = market()
     fleet = _fleet(choices.plan)
     model = _model(choices, fleet)
@@ -111,6 +114,24 @@ def cost_lifetime(choices: LifetimeChoices) -> dict[str, Any]:
     answer["elapsed_s"] = time.perf_counter() - started
     answer["meta"] = {"version": __version__, "catalogue": CATALOGUE_DATE}
     return answer
+
+
+def _check(choices: LifetimeChoices) -> None:
+    """Refuse amounts that nobody means, before anything is computed from them."""
+    for name in ("mfu_train", "mfu_serve"):
+        share = getattr(choices, name)
+        if share is not None and not 0 < share <= 1:
+            raise BadInputError(f"{name} must be a share above 0 and at most 1, not {share:g}.")
+    for name in ("tokens", "served"):
+        tokens = getattr(choices, name)
+        if tokens is not None and not 0 < tokens <= _MOST_TOKENS:
+            raise BadInputError(f"{name} must be above 0 and at most {_MOST_TOKENS:g}, not {tokens:g}; check the unit.")
+    multiple = choices.total_over_final
+    if multiple is not None and not 1 <= multiple <= _MOST_MULTIPLE:
+        raise BadInputError(
+            f"total_over_final (--development) must be at least 1, the final run itself, and at most "
+            f"{_MOST_MULTIPLE:,.0f}, not {multiple:g}."
+        )
 
 
 def _fleet(plan: str | Path | Mapping[str, Any]) -> Fleet | None:
@@ -207,8 +228,8 @@ def _deepseek(known: Market) -> Any:  # noqa: ANN401 - the record of econ.lifeti
 
 def _words(answer: Mapping[str, Any], reach: Mapping[str, Mapping[str, float]]) -> str:
     spans: Sequence[str] = [
-        f"of {name} from {show(reach['0.8'][m], 'params')} to {show(reach['0.9'][m], 'params')}"
-        for m, name in zip(MEASURES, ("FLOPs", "accelerator time", "energy", "money"), strict=True)
+        f"of {name} at {show(reach['0.8'][m], 'params')} ({show(reach['0.9'][m], 'params')})"
+        for m, name in zip(MEASURES, ("its life's FLOPs", "accelerator time", "energy", "money"), strict=True)
         if math.isfinite(reach["0.8"][m])
     ]
-    return f"Serving {answer['model']} is 80 to 90 % of its life {', '.join(spans)} tokens served."
+    return f"Serving {answer['model']} reaches 80 % (90 %) {', '.join(spans)} tokens served."

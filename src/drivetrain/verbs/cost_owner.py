@@ -18,6 +18,10 @@ from drivetrain.registry import suggest
 TERMS = tuple(field.name for field in fields(Terms))
 _CAPITAL, _PREMIUM = "capital_usd", "price_premium"
 _DIMENSION = {"usd_per_kwh": "USD/kWh"}
+# What lies outside is a slip of the unit, not a term that anybody has.
+_BOUNDS = {"pue": (1.0, 10.0), "usd_per_kwh": (0.0, 100.0), "server_years": (0.1, 100.0),
+           "facility_years": (0.1, 200.0), _PREMIUM: (0.0, 1000.0)}  # fmt: skip
+_MOST_USD = 1e9
 _USD = ("staff_usd_per_year", "facility_usd_per_kw", "colocation_usd_per_kw_month", _CAPITAL)
 
 
@@ -53,6 +57,9 @@ def settings_of(texts: Sequence[str]) -> dict[str, float]:
             raise BadInputError(f"--set {name} = '{value}': {error.args[0]}") from None
         if found[name] < 0:
             raise BadInputError(f"--set {name} must be a number of at least zero, not {value}.")
+        least, most = _BOUNDS.get(name, (0.0, _MOST_USD))
+        if not least <= found[name] <= most:
+            raise BadInputError(f"--set {name} must lie from {least:g} to {most:,.0f}, not {value}; check the unit.")
     return found
 
 

@@ -16,6 +16,10 @@ def read_plan(path: str | Path) -> dict[str, Any]:
     place = Path(path)
     if place.is_dir():
         place /= SAVED_PLAN
+    elif not place.exists():
+        raise FileError(f"{place}: no such file or folder.")
+    elif place.suffix not in (".json", ".toml"):
+        raise FileError(f"{place}: is no saved plan: give the {SAVED_PLAN} or the folder that plan serve --save wrote.")
     table = read_table(place)
     best, scenario = table.get("best"), table.get("scenario")
     if table.get("feasible") is False:

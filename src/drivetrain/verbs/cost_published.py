@@ -38,6 +38,7 @@ def cost_published() -> dict[str, Any]:
         "tests": {
             "n": len(tests),
             "n_definitions": sum(row["is"] == "definition" for row in rows),
+            "n_placeholders": sum(row["is"] == "test" and row["placeholder"] for row in rows),
             "worst_frac": max(errors, default=None),
             "mean_abs_frac": sum(errors) / len(errors) if errors else None,
             "within_limit": all(error <= LIMIT_FRAC for error in errors),

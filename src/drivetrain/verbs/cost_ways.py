@@ -62,6 +62,7 @@ def break_even(fleet: Fleet, rows: Sequence[Mapping[str, Any]]) -> list[dict[str
                 {
                     "fixed": one["name"],
                     "against": other["name"],
+                    "against_way": other["way"],
                     "utilisation_frac": share,
                     "now_frac": now,
                     "cheaper_now": one["name"] if share is not None and now > share else other["name"],
