@@ -25,6 +25,7 @@ from drivetrain.catalogue.model import (
     MoE,
     Recurrent,
 )
+from drivetrain.catalogue.scheduler import Scheduler
 from drivetrain.comms.collectives import DATASHEET, Coefficients
 from drivetrain.comms.topology import Topology
 from drivetrain.cost.efficiency import SHARES, Efficiency
@@ -227,6 +228,7 @@ engines = st.builds(
     vendors=st.just(()),
     weight_dtypes=st.just(()),
     facts=st.just({}),
+    scheduler=st.sampled_from([Scheduler(), Scheduler(), Scheduler(mixes="never")]),
 )
 
 

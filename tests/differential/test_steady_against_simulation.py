@@ -36,18 +36,16 @@ def test_kinds_of_everything_are_drawn(drawn):
 
 
 def test_percentiles_of_open_streams(streams):
-    assert table.share_within(streams, "ttft_p95", 0.2) >= 0.75
-    assert table.share_within(streams, "tpot_p95", 0.2) >= 0.5  # low for short answers: docs/method/closed-form-…
-    assert table.share_within(streams, "ttft_mean", 0.2) >= 0.85
+    assert table.share_within(streams, "ttft_p95", 0.2) >= 0.8
+    assert table.share_within(streams, "tpot_p95", 0.2) >= 0.75
+    assert table.share_within(streams, "ttft_mean", 0.2) >= 0.9
 
 
-@pytest.mark.parametrize(
-    ("name", "bias", "least"), [("ttft_p95", 0.05, 0.5), ("ttft_mean", 0.05, 0.6), ("tpot_p95", 0.2, 0.15)]
-)
-def test_there_is_little_bias_and_no_blunder(streams, name, bias, least):
+@pytest.mark.parametrize("name", ["ttft_p95", "tpot_p95", "ttft_mean"])
+def test_there_is_little_bias_and_no_blunder(streams, name):
     ratios = np.array([one.ratios[name] for one in streams])
-    assert np.median(ratios) == pytest.approx(1.0, abs=bias)
-    assert ratios.min() > least
+    assert np.median(ratios) == pytest.approx(1.0, abs=0.08)
+    assert ratios.min() > 0.4
     assert ratios.max() < 3.0
 
 

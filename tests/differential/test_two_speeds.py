@@ -3,16 +3,20 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from drivetrain.catalogue.market import Engine
 from drivetrain.cost import kernel as cost_kernel
 from drivetrain.cost.roofline import step_time
 from drivetrain.serving import kernel, steady
 from drivetrain.serving.deployment import scalars
 from strategies import machines, steps, systems
 
+ENGINE = Engine("e", (), "e", "1", "2026", True, 1024, 256, 0.9, 16, (), (), {})
+
 
 def compiled_arguments(machine, step):
-    deployment = machine.deploy()
+    deployment = machine.deploy(ENGINE)
     c = deployment.coefficients
     seen = np.array([step.contexts(span) for span in c.spans])
     return (
@@ -44,6 +48,26 @@ def solve_arguments(prepared, rate, others):
         c.ops, c.collectives, prepared.scalars, prepared.contexts.spans, n.weight, n.isl, n.osl, n.computed,
         prepared.contexts.decode, prepared.contexts.prefill, rate, n.arrival_cv2, others, np.ones((4, 5), dtype=bool),
     )  # fmt: skip
+
+
+@settings(max_examples=50)
+@given(machines(), steps(), st.lists(st.tuples(*[st.floats(1.0, 8192.0)] * 3), min_size=1, max_size=20))
+def test_steps_of_classes_are_steps(machine, step, classes):
+    """Classes of prompts beside the same decodes, evaluated together and one by one."""
+    ops, collectives, numbers, decode, _, _, tokens, of_decode, _, of_chunk = compiled_arguments(machine, step)
+    prefill, context, chunk = (np.array(x) for x in zip(*classes, strict=True))
+    chunks = np.maximum(prefill / 512.0, 1.0)
+    shape = (len(of_decode), 1)
+    contexts = np.tile(context, shape), of_chunk[:, None] + np.tile(chunk, shape)
+    for run in (cost_kernel.step_by_class, cost_kernel.step_by_class.py_func):
+        together = np.empty(len(classes))
+        run(ops, collectives, numbers, decode, prefill, chunks, tokens + prefill, of_decode, *contexts, together)
+        alone = [
+            cost_kernel.step(ops, collectives, numbers, decode, prefill[j], chunks[j], tokens + prefill[j], of_decode,
+                             contexts[0][:, j].copy(), contexts[1][:, j].copy())[0]
+            for j in range(len(classes))
+        ]  # fmt: skip
+        np.testing.assert_allclose(together, alone, rtol=1e-12)
 
 
 @settings(max_examples=25)

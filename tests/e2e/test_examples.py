@@ -171,7 +171,7 @@ def test_what_the_pages_say_holds() -> None:
     )
     # RAG: pools pay at the strict target, not at a loose one
     assert cost("long-context-rag/pools.toml") < cost("long-context-rag/undivided.toml")
-    patient = "ttft_p95=6s,tpot_p95=40ms"
+    patient = "ttft_p95=6s,tpot_p95=100ms"
     assert cost("long-context-rag/pools.toml", slo=patient, levers="off") > cost(
         "long-context-rag/undivided.toml", slo=patient, levers="off"
     )

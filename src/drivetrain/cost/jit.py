@@ -43,6 +43,8 @@ def fingerprint() -> str:
         "cost/compiled.py",
         "cost/kernel.py",
         "serving/kernel.py",
+        "serving/percentiles.py",
+        "serving/waits.py",
         "serving/sweep.py",
         "serving/capacity.py",
         "serving/closed_loop.py",

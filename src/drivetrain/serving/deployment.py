@@ -165,6 +165,15 @@ def contexts(spans: tuple[float, ...], lengths: Lengths) -> Contexts:
     )
 
 
+def takes_turns(deployment: Deployment) -> bool:
+    """Whether prompts run in steps of their own while decodes wait: as chosen, else as the engine's scheduler does.
+
+    An engine that can cut prompts into chunks is taken to be told so.
+    """
+    choice = deployment.cut.techniques.choice
+    return choice.chunked_prefill is False or not deployment.engine.scheduler.mixed(True)
+
+
 def scalars(deployment: Deployment, budget: float, max_seqs: float, host_s: float = 0.0) -> Floats:
     """The deployment scalars in the kernel's order; ``host_s`` is spent per input token on loading from the host."""
     c, hardware, layout, eff = (
@@ -179,6 +188,6 @@ def scalars(deployment: Deployment, budget: float, max_seqs: float, host_s: floa
         [c.overhead_s, c.sequence_s, c.exposed, c.prefill_s, c.request_s, layout.pp, layout.dp, budget, max_seqs,
          eff.static_power * hardware.tdp_w, hardware.tdp_w, hardware.idle_w,
          techniques.verified, speculation.tokens_per_step if speculation else 1.0,
-         speculation.variance if speculation else 0.0, choice.chunked_prefill is False,
+         speculation.variance if speculation else 0.0, takes_turns(deployment),
          hidden_frac(choice, layout), host_s]
     )  # fmt: skip

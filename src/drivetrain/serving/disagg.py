@@ -33,7 +33,6 @@ from drivetrain.serving.pools import (
     decoder,
     prefill_at,
     prefiller,
-    step_s,
 )
 from drivetrain.serving.slo import Target
 from drivetrain.serving.steady import Latency, Prepared, SteadyState
@@ -147,7 +146,7 @@ def at_rate(d: Disaggregated, rate: float, others: float = 1.0) -> DisaggState:
     then = decode_at(d.decode, rate_out, held if math.isfinite(held) else 0.0, others)
     if not (first.stable and then.stable and math.isfinite(wait)):
         return _overloaded(rate, first, then, max(use, 0.0))
-    admission = then.ttft.mean - (step_s(d.decode, then) if d.handover.first_token == "prefill" else 0.0)
+    admission = then.ttft.mean - (then.step_s if d.handover.first_token == "prefill" else 0.0)
     share = d.decoded_frac
     link = of_link(exposed, wait, weight)
     ttft = independent(together(first.ttft, link, share), shifted(then.ttft, admission), share)

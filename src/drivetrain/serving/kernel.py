@@ -8,10 +8,11 @@ From the view of one sequence among B others, with x prompt chunks arriving per 
     t = (1 - u) t_decode + u t_mixed(k)                                  mean step = mean time per output token
     B = rate (osl - 1) t              Little's law;  x = rate * chunks * t
 
-which is solved for t from below (least fixed point). Waiting to be prefilled is an M/G/1 queue with Kingman's
-correction for burstiness plus the residual of the step under way; waiting for a slot is a many-server queue
-(Halfin-Whitt) over the
-sequences that fit. Percentiles: see :func:`_latency_quantile` and :func:`_fill_tpot`. Method: docs/method/serving.md.
+which is solved for t from below (least fixed point). That is the mean over time; a request sees more, the prompts that
+came while its own waited and that it decodes beside: so many seconds over its steps are added to its time per token.
+Waiting to be prefilled is a queue in batches (:func:`drivetrain.serving.waits.prompt_queue`) plus the residual of the
+step under way; waiting for a slot is a many-server queue (Halfin-Whitt) over the sequences that fit, in all lanes
+together. Percentiles: :mod:`drivetrain.serving.percentiles`. Method: docs/method/serving.md.
 
 A replica of ``pp`` stages is ``pp`` lanes that each run their own steps on a share of the load; ``dp`` ranks of a
 lane step together.
@@ -32,7 +33,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.cost.jit import jit
-from drivetrain.cost.kernel import step
+from drivetrain.cost.kernel import step, step_by_class
+from drivetrain.serving.percentiles import QUANTILES, REMAINS, Z, itl_quantile, latency_quantile, tpot_quantile
+from drivetrain.serving.waits import company, nearby, prompt_queue, rounds, wait_probability
 
 Floats = NDArray[np.float64]
 
@@ -41,8 +44,6 @@ Floats = NDArray[np.float64]
  PREFILL_LOAD, POWER_W, BUSY, LATENCY) = range(15)  # fmt: skip
 N_OUT = LATENCY + 20
 TTFT, TPOT, ITL, E2E = range(4)
-QUANTILES = (0.5, 0.9, 0.95, 0.99)
-_Z = (0.0, 1.2815515655446004, 1.6448536269514722, 2.3263478740408408)
 
 # Deployment scalars, in the order `solve` reads them.
 (OVERHEAD_S, SEQUENCE_S, EXPOSED, PREFILL_S, REQUEST_S, LANES, DP, BUDGET, MAX_SEQS, STATIC_W, TDP_W,
@@ -53,6 +54,9 @@ STEP_SCALARS = LANES  # those before it are what one step reads
 _ITERATIONS = 60
 _TOLERANCE = 1e-7
 _STRIDE = 1.5
+_MOST_STALL = 0.95  # beyond it a queue of prompts, not their stalls, is what grows
+_MOST_FEEDBACK = 0.6
+_NO_END = 1e30  # s
 
 
 @jit
@@ -80,34 +84,34 @@ def solve(
     tokens = 0.0
     tokens2 = 0.0
     n_chunks = 0.0
-    osl_mean = 0.0
+    n_steps = 0.0
+    gaps = 0.0  # steps of decoding
     isl_mean = 0.0
     for j in range(n_classes):
         isl_mean += weight[j] * isl[j]
         tokens += weight[j] * computed[j]
         tokens2 += weight[j] * computed[j] ** 2
         n_chunks += weight[j] * max(1.0, computed[j] / budget)
-        osl_mean += weight[j] * osl[j]
+        n_steps += weight[j] * max(1.0, math.ceil(computed[j] / budget - 1e-9))
+        gaps += weight[j] * max(osl[j] - 1.0, 0.0) / per_step
     chunk = tokens / n_chunks
     ctx_prefill = np.zeros(n_spans)
     ctx_chunk = np.zeros(n_spans)
     none = np.zeros(n_spans)
+    chunk_ctx = np.empty((n_spans, n_classes))
     for j in range(n_classes):
         share = weight[j] * computed[j] / tokens
         for s in range(n_spans):
+            chunk_ctx[s, j] = _chunk_context(isl[j], computed[j], budget, spans[s])
             ctx_prefill[s] += share * prefill_ctx[s, j]
-            ctx_chunk[s] += share * _chunk_context(isl[j], computed[j], budget, spans[s])
-    gaps = max(osl_mean - 1.0, 0.0) / per_step  # steps of decoding
+            ctx_chunk[s] += share * chunk_ctx[s, j]
 
     # least fixed point of t = g(t), by secant steps from below, bracketed once overshot
     one = 1.0 / dp if dp > 1 else 1.0
     t_low = step(ops, collectives, d, one, 0.0, 0.0, verify, decode_ctx, none, none)[0]
     if overlap:
         t_low = _halved(t_low, 0.0, ops, collectives, d, one, 0.0, 0.0, verify, decode_ctx, none, none)[0]
-    t_high = np.inf
     t = t_low
-    previous_t = 0.0
-    previous_g = 0.0
     t_decode = t_low
     t_mixed = t_low
     t_prompts = 0.0
@@ -116,15 +120,29 @@ def solve(
     u = 0.0
     carried = 0.0
     limit = d[MAX_SEQS] / d[LANES]
+    burst = (arrival_cv2 + 1.0) / 2.0
+    share = 1.0
+    t_alone = t_low
     # beyond this step time more sequences decode than fit; no need to look further
     ceiling = (1.0 + 1e-9) * limit / (lane_rate * gaps) if lane_rate * gaps > 0.0 else np.inf
     solved = False
+    t_high = np.inf
+    previous_t = 0.0
+    previous_g = 0.0
     for iteration in range(_ITERATIONS):
         decoding = lane_rate * gaps * t
         seen = 1.0 + others * decoding
         rank = max(seen / dp, 1.0)
+        t_decode, joules_decode = step(ops, collectives, d, rank, 0.0, 0.0, verify * seen, decode_ctx, none, none)
+        if overlap:
+            t_decode, joules_decode = _halved(
+                t_decode, joules_decode, ops, collectives, d, rank, 0.0, 0.0, verify * seen, decode_ctx, none, none
+            )
         x = others * lane_rate * n_chunks * t
         u = -math.expm1(-x)
+        if apart:
+            per_s = others * lane_rate * n_chunks
+            u = rounds(-math.expm1(-per_s * t_decode), per_s * max(t - t_decode, 0.0))
         k = x / u if u > 1e-12 else 1.0
         if k * chunk > budget * dp:  # what a full step leaves over makes another step a mixed one
             u = x * chunk / (budget * dp)
@@ -135,20 +153,18 @@ def solve(
         chunks_rank = per_rank / chunk
         beside = 0.0 if apart else rank  # sequences that decode in a step with prompts
         both = carried if apart else verify * seen + carried
-        t_decode, joules_decode = step(ops, collectives, d, rank, 0.0, 0.0, verify * seen, decode_ctx, none, none)
         t_mixed, joules_mixed = step(
             ops, collectives, d, beside, per_rank, chunks_rank, both, decode_ctx, ctx_prefill, ctx_chunk
         )
         if overlap:
-            t_decode, joules_decode = _halved(
-                t_decode, joules_decode, ops, collectives, d, rank, 0.0, 0.0, verify * seen, decode_ctx, none, none
-            )
             t_mixed, joules_mixed = _halved(
                 t_mixed, joules_mixed, ops, collectives, d, beside, per_rank, chunks_rank, both, decode_ctx,
                 ctx_prefill, ctx_chunk,
             )  # fmt: skip
         if apart:
             t_prompts = t_mixed
+            share = (1.0 + (dp - 1.0) * max(1.0 - t_decode / t_prompts, 0.0)) / dp  # other ranks decode meanwhile
+            u *= share
             t_mixed += t_decode
             joules_mixed += joules_decode
         g = (1.0 - u) * t_decode + u * t_mixed
@@ -193,35 +209,73 @@ def solve(
     if load >= 1.0:
         return
     cv2 = max(tokens2 / (tokens * tokens) - 1.0, 0.0)
-    queue = others * load / (1.0 - others * load) * (arrival_cv2 + cv2) / 2.0 * drain
-    mean2 = t_decode**2 + u * t_prompts**2 if apart else (1.0 - u) * t_decode**2 + u * t_mixed**2
-    residual = mean2 / (2.0 * t)
+    ranks = d[LANES] * dp  # each has a queue of its own
+    even = ranks / (ranks + decoding * d[LANES])  # so far do prompts, not answers, decide where the next one goes
+    lane_cv2 = even * arrival_cv2 / ranks + (1.0 - even) * (1.0 + (arrival_cv2 - 1.0) / ranks)
+    # where nothing decodes, prompts take turns at the emptiest rank: one queue for all arrivals
+    budgets, regular = (tokens / budget, min(lane_cv2, 1.0)) if gaps > 0.0 else (np.inf, min(arrival_cv2, 1.0))
+    queue, p_queue, spread = prompt_queue(
+        others * load, drain * dp, budgets, cv2, regular, ranks, even,
+        company(others * rate * (t_full + drain * dp / (1.0 - others * load) ** 2), arrival_cv2) / ranks,
+    )  # fmt: skip
+
+    # others in one's own step, and behind one when it is done
+    slope = (t_mixed - t_decode) / k * (share if apart else 1.0)  # seconds of a chunk
+    stall = min(others * lane_rate * n_chunks * slope, _MOST_STALL)  # what of the time prompts add to steps
+    two = t_decode**2 + u * t_prompts**2 - t * t if apart else u * (1.0 - u) * (t_mixed - t_decode) ** 2
+    bred = (slope * n_chunks) ** 2 * others * lane_rate * t * spread / (1.0 - stall * stall)
+    longest = max(t_full + t_decode if apart else t_full, t_mixed)
+    residual = (two + t * t) / (2.0 * t)
+    met = t  # mean step that one arrives in; where nothing decodes, no step is under way but for prompts
+    if gaps > 0.0:
+        met += min(max(two, bred), max((longest - t) * (t - t_decode), 0.0)) / t
+    bursty = arrival_cv2 > ranks
+    seen_cv2 = arrival_cv2 if bursty else lane_cv2
+    ahead = n_chunks * nearby(others * lane_rate * met, seen_cv2, d[LANES] if bursty else 1.0)
+    # a loop holds no more than circulate: what is behind one is not there to wait for
+    behind = 0.0
+    excess = 0.0  # seconds of a request that those behind cost it
+    calm = t
+    if others >= 1.0 and gaps > 0.0:
+        over = queue + min(t_decode + slope * (1.0 + ahead), longest) + (n_steps - 1.0) * t_full - t
+        waited = 2.0 * others * lane_rate / dp * max(over, 0.0)
+        behind = 0.5 * n_chunks * nearby(waited, seen_cv2, ranks if bursty else 1.0)
+        excess = behind * slope / (1.0 - stall)
+        if not apart:
+            most = max(longest - t, 0.0) * gaps
+            excess = excess * most / max(excess + most, 1e-300)
+        t += excess / gaps
+        decoding = lane_rate * gaps * t
+        if decoding > limit:
+            return
 
     # own prefill by class, with whatever else shares the steps
-    own = np.zeros(n_classes)
+    own, mine, rows, total, t_own = np.empty((5, n_classes))
     own_mean = 0.0
-    waiting = others * lane_rate * n_chunks * t * chunk  # prompt tokens of others that come per step
+    waiting = ahead * chunk  # prompt tokens of others in one's own last step
     beside = 0.0 if apart else others * decoding
-    rank = max(beside / dp, 0.0)
     loading = rate / dp * isl_mean * d[HOST_S]  # share of the time that a link to host memory is busy
     if loading >= 1.0:
         return
     for j in range(n_classes):
-        chunks_j = max(1.0, computed[j] / budget)
-        size = computed[j] / chunks_j
-        for s in range(n_spans):
-            ctx_prefill[s] = prefill_ctx[s, j]
-            ctx_chunk[s] = _chunk_context(isl[j], computed[j], budget, spans[s])
-        total = min(size + waiting, max(full, size))
-        mine = min(size + max(0.0, waiting / dp), max(budget, size))
-        both = verify * beside + total
-        t_own = step(ops, collectives, d, rank, mine, mine / size, both, decode_ctx, ctx_prefill, ctx_chunk)[0]
-        if overlap:
-            t_own = _halved(
-                t_own, 0.0, ops, collectives, d, rank, mine, mine / size, both, decode_ctx, ctx_prefill, ctx_chunk
-            )[0]
-        own[j] = chunks_j * t_own
+        steps_j = max(1.0, math.ceil(computed[j] / budget - 1e-9))
+        size = computed[j] / steps_j
+        total[j] = verify * beside + min(size + waiting, max(full, size))
+        mine[j] = min(size + waiting / dp, max(budget, size))
+        rows[j] = mine[j] / size
+        own[j] = (steps_j - 1.0) * (t_decode + (t_full - t_decode) * size / budget)
         own[j] += isl[j] * d[HOST_S] / (1.0 - loading)
+    step_by_class(ops, collectives, d, beside / dp, mine, rows, total, decode_ctx, prefill_ctx, chunk_ctx, t_own)
+    if overlap:
+        for j in range(n_classes):
+            for s in range(n_spans):
+                ctx_prefill[s], ctx_chunk[s] = prefill_ctx[s, j], chunk_ctx[s, j]
+            t_own[j] = _halved(
+                t_own[j], 0.0, ops, collectives, d, beside / dp, mine[j], rows[j], total[j], decode_ctx, ctx_prefill,
+                ctx_chunk,
+            )[0]  # fmt: skip
+    for j in range(n_classes):
+        own[j] += t_own[j]
         own_mean += weight[j] * own[j]
 
     # a slot among those that fit: offered sequences against the limit
@@ -229,19 +283,29 @@ def solve(
     offered = lane_rate * stay
     if offered >= limit:
         return
-    burst = (arrival_cv2 + 1.0) / 2.0
+    slots = limit * d[LANES]
+    stay_cv2 = 0.0
+    for j in range(n_classes):
+        stay_cv2 += weight[j] * (residual + queue + own[j] + max(osl[j] - 1.0, 0.0) / per_step * t) ** 2
+    stay_cv2 = max(stay_cv2 / stay**2 - 1.0, 0.0)
     p_slot = 0.0
     slot = 0.0
     if others >= 1.0:
-        p_slot = _wait_probability(offered, limit, burst)
-        slot = p_slot * stay / (limit - offered) * burst
+        inside = offered * d[LANES]
+        # more sequences make longer steps, so that a batch that has grown is slow to shrink
+        feedback = min((t - t_alone) / t, _MOST_FEEDBACK)
+        crowd = company(rate * stay, arrival_cv2)
+        free = slots - inside
+        p_slot = wait_probability(inside, slots - min(crowd, 0.9 * free), burst + feedback / (1.0 - feedback))
+        clumps = (min(arrival_cv2, 1.0) + stay_cv2) / (1.0 - feedback) + 2.0 * crowd
+        slot = p_slot * stay / free * clumps / 2.0
 
     in_system = lane_rate * (stay + slot + d[REQUEST_S])
     base = residual + own_mean + d[REQUEST_S]
     out[STABLE] = 1.0
     out[DECODING] = decoding * d[LANES]
     out[IN_SYSTEM] = in_system * d[LANES]
-    out[T_STEP] = t
+    out[T_STEP] = calm
     out[T_DECODE] = t_decode
     out[T_MIXED] = t_mixed
     out[MIXED_FRAC] = u
@@ -250,7 +314,7 @@ def solve(
     out[SLOT_WAIT] = p_slot
     out[PREFILL_LOAD] = load
     busy = -math.expm1(-in_system) if others >= 1.0 else 1.0
-    active = drawn(d[STATIC_W], ((1.0 - u) * joules_decode + u * joules_mixed) / t, d[TDP_W])
+    active = drawn(d[STATIC_W], ((1.0 - u) * joules_decode + u * joules_mixed) / calm, d[TDP_W])
     out[BUSY] = busy
     out[POWER_W] = busy * max(active, d[IDLE_W]) + (1.0 - busy) * d[IDLE_W]
 
@@ -258,37 +322,52 @@ def solve(
     out[LATENCY + 5 * TPOT] = t / per_step
     out[LATENCY + 5 * ITL] = t / per_step
     out[LATENCY + 5 * E2E] = base + queue + slot + gaps * t
-    p_wait = 1.0 - (1.0 - min(others * load, 1.0)) * (1.0 - p_slot)
+    # what is added to one's own prefill: the step under way, others in one's own step, the queue, a slot
     for q in range(4):
+        shift = d[REQUEST_S] + 2.0 * residual * QUANTILES[q]
         if want[TTFT, q + 1]:
-            out[LATENCY + 5 * TTFT + q + 1] = _latency_quantile(
-                QUANTILES[q], weight, own, osl, 0.0, d[REQUEST_S] + 2.0 * residual * QUANTILES[q], p_wait, queue + slot
+            out[LATENCY + 5 * TTFT + q + 1] = shift + latency_quantile(
+                QUANTILES[q], weight, own, p_queue, queue, p_slot, slot
             )
         if want[E2E, q + 1]:
-            out[LATENCY + 5 * E2E + q + 1] = _latency_quantile(
-                QUANTILES[q],
-                weight,
-                own,
-                osl,
-                t / per_step,
-                d[REQUEST_S] + 2.0 * residual * QUANTILES[q],
-                p_wait,
-                queue + slot,
+            for j in range(n_classes):
+                total[j] = own[j] + t / per_step * max(osl[j] - 1.0, 0.0)
+            out[LATENCY + 5 * E2E + q + 1] = shift + latency_quantile(
+                QUANTILES[q], weight, total, p_queue, queue, p_slot, slot
             )
-    if want[TPOT, 1] or want[TPOT, 2] or want[TPOT, 3] or want[TPOT, 4] or want[ITL, 1] or want[ITL, 2] or want[
-        ITL, 3] or want[ITL, 4]:  # fmt: skip
-        # one more sequence's effect on the step, for the swing of the batch around its mean
-        more = max((1.0 + others * decoding + 1.0) / dp, 1.0)
-        both = verify * (2.0 + others * decoding)
-        nudged = step(ops, collectives, d, more, 0.0, 0.0, both, decode_ctx, none, none)[0]
-        if overlap:
-            nudged = _halved(nudged, 0.0, ops, collectives, d, more, 0.0, 0.0, both, decode_ctx, none, none)[0]
-        per_sequence = max(nudged - t_decode, 0.0)
-        swing = math.sqrt(decoding * burst) if others >= 1.0 else 0.0
-        _fill_tpot(
-            out, weight, osl, t, t_decode, t_mixed, u, per_sequence, swing, limit - decoding, arrival_cv2, per_step,
-            d[YIELD_VARIANCE], apart,
-        )  # fmt: skip
+    if not (want[TPOT, 1:].any() or want[ITL, 1:].any()):
+        return
+    # one more sequence's effect on the step, for the swing of the batch around its mean
+    more = max((1.0 + others * decoding + 1.0) / dp, 1.0)
+    both = verify * (2.0 + others * decoding)
+    nudged = step(ops, collectives, d, more, 0.0, 0.0, both, decode_ctx, none, none)[0]
+    if overlap:
+        nudged = _halved(nudged, 0.0, ops, collectives, d, more, 0.0, 0.0, both, decode_ctx, none, none)[0]
+    per_sequence = max(nudged - t_decode, 0.0)
+    swing = math.sqrt(decoding * burst) if others >= 1.0 else 0.0
+    room = limit - decoding
+    # what a request loses to prompts: those behind its own and who waited long has many; those that come meanwhile
+    seconds = slope * n_chunks
+    again = 1.0 / (1.0 - stall) ** 2
+    wait2 = queue * queue * (2.0 / max(p_queue, 1e-9) - 1.0)
+    once2 = seconds**2 * behind / n_chunks * spread + again * stall**2 * wait2
+    each2 = again * seconds**2 * others * lane_rate * spread * calm
+    end = _NO_END if apart else longest
+    for j in range(n_classes):
+        total[j] = max((osl[j] - 1.0) / per_step, 1.0)
+    known = 0.0
+    for q in range(4):
+        if want[TPOT, q + 1]:
+            most = per_sequence * min(Z[q] * swing * REMAINS, room)
+            batch = most / Z[q] if q > 0 else per_sequence * swing * REMAINS
+            found = tpot_quantile(
+                q, weight, total, calm, t_decode, end, excess, once2, each2, batch,
+                calm * calm * d[YIELD_VARIANCE] / (per_step * per_step),
+            )  # fmt: skip
+            known = max(known, min(found, max(end, t) + most) / per_step)  # quantiles are searched one by one
+            out[LATENCY + 5 * TPOT + q + 1] = known
+        if want[ITL, q + 1]:
+            out[LATENCY + 5 * ITL + q + 1] = itl_quantile(q, t_decode, t_mixed, u, per_sequence, swing, room, per_step)
 
 
 @jit
@@ -326,96 +405,3 @@ def _chunk_context(isl: float, computed: float, budget: float, span: float) -> f
     chunks = max(1.0, computed / budget)
     size = computed / chunks
     return float(min(isl - computed + size * (chunks + 1.0) / 2.0, span + size))
-
-
-@jit
-def _wait_probability(offered: float, servers: float, burst: float) -> float:
-    """Halfin and Whitt's probability of waiting, with the offered load's spread widened by burstiness."""
-    beta = (servers - offered) / math.sqrt(max(offered * burst, 1e-12))
-    if beta > 30.0:
-        return 0.0
-    density = math.exp(-0.5 * beta * beta) / math.sqrt(2.0 * math.pi)
-    below = 0.5 * math.erfc(-beta / math.sqrt(2.0))
-    return density / (density + beta * below)
-
-
-@jit
-def _latency_quantile(
-    q: float, weight: Floats, own: Floats, osl: Floats, t: float, shift: float, p_wait: float, wait: float
-) -> float:
-    """Quantile of own time plus waiting: P(wait > y) = p_wait exp(-y p_wait / wait), own time by request class.
-
-    ``t`` adds the decode time of the class (0 for TTFT).
-    """
-    low = np.inf
-    high = 0.0
-    for j in range(weight.shape[0]):
-        low = min(low, own[j] + t * max(osl[j] - 1.0, 0.0))
-        high = max(high, own[j] + t * max(osl[j] - 1.0, 0.0))
-    tail = wait / p_wait if p_wait > 1e-12 else 0.0
-    high += tail * 12.0
-    for _ in range(26):
-        middle = 0.5 * (low + high)
-        above = 0.0
-        for j in range(weight.shape[0]):
-            y = middle - own[j] - t * max(osl[j] - 1.0, 0.0)
-            if y < 0.0:
-                above += weight[j]
-            elif tail > 0.0:
-                above += weight[j] * p_wait * math.exp(-y / tail)
-        if above > 1.0 - q:
-            low = middle
-        else:
-            high = middle
-        if high - low <= 1e-4 * high:
-            break
-    return high + shift
-
-
-@jit
-def _fill_tpot(
-    out: Floats, weight: Floats, osl: Floats, t: float, t_decode: float, t_mixed: float, u: float,
-    per_sequence: float, swing: float, room: float, arrival_cv2: float, per_step: float, variance: float, apart: bool,
-) -> None:  # fmt: skip
-    """Percentiles of TPOT over requests and of ITL over gaps.
-
-    A request's mean over its steps varies with how many of them carried prefill (binomial, or Poisson where prompts run
-    apart; widened by burstiness) and with the batch it met, which stays correlated over a request's life (0.736 of the
-    variance remains after averaging a process with exponential correlation over one correlation time). Normal, kept
-    within the possible steps. With speculation a step yields ``per_step`` tokens of ``variance``: n tokens take a
-    number of steps whose variance is n variance / per_step^3. Tokens of one step arrive together, so that a share
-    1 - 1/per_step of the gaps are 0 and the others are steps.
-    """
-    inverse = 0.0
-    tokens_inverse = 0.0
-    for j in range(weight.shape[0]):
-        inverse += weight[j] / max((osl[j] - 1.0) / per_step, 1.0)
-        tokens_inverse += weight[j] / max(osl[j] - 1.0, 1.0)
-    scatter = u if apart else u * (1.0 - u)
-    stalls = (t_mixed - t_decode) ** 2 * scatter * inverse * max(arrival_cv2, 1.0)
-    luck2 = t * t * variance / per_step**3 * tokens_inverse
-    for q in range(4):
-        batch = per_sequence * min(_Z[q] * swing * 0.858, room) / per_step
-        stall = _Z[q] * math.sqrt(stalls) / per_step
-        spread = math.sqrt(batch**2 + stall**2 + _Z[q] ** 2 * luck2)
-        out[LATENCY + 5 * TPOT + q + 1] = min(t / per_step + spread, max(t_mixed, t) + batch)
-        among = QUANTILES[q]  # the quantile among gaps between steps
-        z = _Z[q]
-        if per_step > 1.0:
-            among = 1.0 - (1.0 - QUANTILES[q]) * per_step
-            if among <= 0.0:
-                out[LATENCY + 5 * ITL + q + 1] = 0.0
-                continue
-            z = _normal_quantile(among)
-        base = t_mixed if among > 1.0 - u else t_decode
-        out[LATENCY + 5 * ITL + q + 1] = base + per_sequence * min(z * swing, room)
-
-
-@jit
-def _normal_quantile(p: float) -> float:
-    """Standard normal quantile for p of at least one half, 0 below: Hastings' rational approximation, within 0.0005."""
-    if p <= 0.5:
-        return 0.0
-    w = math.sqrt(-2.0 * math.log(1.0 - p))
-    top = 2.515517 + w * (0.802853 + w * 0.010328)
-    return float(w - top / (1.0 + w * (1.432788 + w * (0.189269 + w * 0.001308))))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.serving.kernel import QUANTILES
+from drivetrain.serving.percentiles import QUANTILES
 from drivetrain.serving.steady import Latency
 
 Floats = NDArray[np.float64]

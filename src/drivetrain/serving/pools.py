@@ -72,7 +72,7 @@ def decode_lengths(lengths: Lengths, first_token: FirstToken) -> tuple[Lengths, 
 
 def prefiller(deployment: Deployment, lengths: Lengths, budget: float, max_seqs: float = np.inf) -> Prefiller:
     """Prepare a prefill replica for the prompts of ``lengths``."""
-    prepared = prepare(prefilling(deployment), prefill_lengths(lengths), budget, max_seqs)
+    prepared = _together(prepare(prefilling(deployment), prefill_lengths(lengths), budget, max_seqs))
     alone = at_rate(_sized(prepared, _MANY), _ALONE)
     tokens = float(lengths.weight @ lengths.computed)
     under_way = float(lengths.weight @ lengths.computed**2) / tokens
@@ -126,17 +126,12 @@ def decoder(
     deployment: Deployment, lengths: Lengths, first_token: FirstToken, budget: float, max_seqs: float = np.inf
 ) -> Prepared:
     """Prepare a decode replica for what ``lengths`` send it."""
-    return prepare(decoding(deployment), decode_lengths(lengths, first_token)[0], budget, max_seqs)
+    return _together(prepare(decoding(deployment), decode_lengths(lengths, first_token)[0], budget, max_seqs))
 
 
 def decode_at(prepared: Prepared, rate: float, held_s: float = 0.0, others: float = 1.0) -> SteadyState:
     """One decode replica at ``rate``; ``held_s`` is how long a request's room is taken before it joins the batch."""
     return at_rate(_with_slots(prepared, prepared.memory.fits - rate * held_s), rate, others)
-
-
-def step_s(prepared: Prepared, state: SteadyState) -> float:
-    """Mean step of a decode replica, however many tokens it yields a sequence."""
-    return state.tpot.mean * float(prepared.scalars[kernel.YIELD])
 
 
 def sooner(latency: Latency, seconds: float) -> Latency:
@@ -153,6 +148,13 @@ def sooner(latency: Latency, seconds: float) -> Latency:
 def _with_slots(prepared: Prepared, slots: float) -> Prepared:
     """``prepared`` with ``slots`` sequences where those are fewer."""
     return prepared if slots >= prepared.max_seqs else _sized(prepared, slots)
+
+
+def _together(prepared: Prepared) -> Prepared:
+    """``prepared`` without turns: a pool has no prompts beside decodes, whatever the engine's scheduler does."""
+    scalars = prepared.scalars.copy()
+    scalars[kernel.APART] = 0.0
+    return replace(prepared, scalars=scalars)
 
 
 def _sized(prepared: Prepared, slots: float) -> Prepared:

@@ -14,10 +14,11 @@ _BOTTLENECK = {"weights": "hbm_bandwidth", "kv": "hbm_bandwidth", "activations":
 
 @dataclass(frozen=True, slots=True)
 class Utilisation:
-    """Where a step's time goes, averaged over plain and mixed steps as one output token meets them.
+    """Where a step's time goes, averaged over plain and mixed steps.
 
-    ``breakdown_s`` sums to the mean TPOT. ``mbu`` and ``mfu`` are bytes and FLOPs over what the datasheet could move
-    and compute in that time (dense rate of the weights' precision).
+    ``breakdown_s`` sums to the mean TPOT, with prompts as output tokens meet them. ``mbu`` and ``mfu`` are over all
+    steps: bytes and FLOPs over what the datasheet could move and compute in that time (dense rate of the weights'
+    precision).
     """
 
     breakdown_s: dict[str, float]
@@ -35,7 +36,9 @@ def utilisation(prepared: Prepared, state: SteadyState) -> Utilisation:
     mean = (1.0 - u) * decode.seconds + u * mixed.seconds
     speculation = prepared.deployment.cut.techniques.speculation
     tokens = speculation.tokens_per_step if speculation else 1.0  # of one sequence in a step
-    parts = {part: ((1.0 - u) * decode.parts[part] + u * mixed.parts[part]) / tokens for part in PARTS}
+    behind = state.tpot.mean * tokens - state.step_s  # a request sees the prompts behind its own besides
+    met = u + (behind / (mixed.seconds - decode.seconds) if behind > 0.0 else 0.0)
+    parts = {part: ((1.0 - met) * decode.parts[part] + met * mixed.parts[part]) / tokens for part in PARTS}
     hardware, cut = prepared.deployment.hardware, prepared.deployment.cut
     bytes_moved = (1.0 - u) * decode.bytes_moved + u * mixed.bytes_moved
     flops = (1.0 - u) * decode.flops + u * mixed.flops

@@ -48,6 +48,8 @@ class SteadyState:
     """One replica at one load. Rates are per replica; ``power_w`` is the mean draw of one accelerator.
 
     ``mixed_frac`` is the share of steps with prompts; where prompts run in steps of their own, those per decode step.
+    ``step_s`` is the mean step over time; requests see more prompts than that, those behind their own, so that
+    ``tpot`` is longer.
     ``others`` is the share of the load that a request sees besides itself: 1 for a stream, (C-1)/C in a loop of C.
     """
 
@@ -56,6 +58,7 @@ class SteadyState:
     others: float
     decoding: float
     in_system: float
+    step_s: float
     mixed_frac: float
     prefill_tokens: float
     prefill_load: float
@@ -211,7 +214,8 @@ def steps(prepared: Prepared, state: SteadyState) -> tuple[StepTime, StepTime]:
     Where prompts run in steps of their own, the second is such a step after a decode step.
     """
     d, layout = prepared.deployment, prepared.deployment.cut.layout
-    seen = 1.0 + state.others * state.decoding / layout.pp
+    met = state.step_s / (state.tpot.mean * float(prepared.scalars[kernel.YIELD]))
+    seen = 1.0 + state.others * state.decoding * met / layout.pp
     decode = max(seen / layout.dp, 1.0)
     lengths = prepared.lengths
     tokens = float(lengths.weight @ lengths.computed)
@@ -278,6 +282,7 @@ def _state(out: Floats, others: float) -> SteadyState:
         others=others,
         decoding=float(out[kernel.DECODING]),
         in_system=float(out[kernel.IN_SYSTEM]),
+        step_s=float(out[kernel.T_STEP]),
         mixed_frac=float(out[kernel.MIXED_FRAC]),
         prefill_tokens=float(out[kernel.PREFILL_TOKENS]),
         prefill_load=float(out[kernel.PREFILL_LOAD]),

@@ -47,14 +47,43 @@ def test_an_idle_replica_waits_half_a_step_and_takes_one():
     assert at_rate(replica(lengths(isl=4096.0)), 1e-6).ttft.mean == pytest.approx(4.5 * STEP, rel=1e-4)
 
 
+@pytest.mark.parametrize("cv2", [0.5, 1.0])
+def test_long_prompts_queue_as_kingman_says(cv2):
+    """Prompts of 64 budgets are customers one by one; equal sizes add nothing to the arrivals' variance."""
+    load = 0.6
+    rate = load / (64.0 * STEP)
+    state = at_rate(replica(lengths(isl=65536.0, osl=2.0, cv2=cv2)), rate)
+    assert state.prefill_load == pytest.approx(load, rel=1e-6)
+    assert state.queue_s == pytest.approx(load / (1 - load) * cv2 / 2 * 64.0 * STEP, rel=0.02)
+
+
+def played(rate, cv2, prompts_a_step=2, n=200_000):
+    """Times to the first token of requests of two tokens, step by step: each step runs the prompts that wait for it."""
+    arrivals = np.cumsum(np.random.default_rng(1).gamma(1.0 / cv2, cv2 / rate, n)).tolist()
+    ttft, now, decoding, first = np.empty(n), 0.0, 0, 0
+    while first < n:
+        now = now if decoding else max(now, arrivals[first])
+        behind = first
+        while behind < min(n, first + prompts_a_step) and arrivals[behind] <= now:
+            behind += 1
+        now += STEP
+        ttft[first:behind] = now - np.array(arrivals[first:behind])
+        decoding, first = behind - first, behind
+    return ttft
+
+
 @pytest.mark.parametrize("cv2", [0.5, 1.0, 4.0])
-def test_prompts_queue_as_kingman_says(cv2):
-    """Prompts of half a budget drain in half a step; equal sizes add nothing to the arrivals' variance."""
-    rate = 120.0
-    load = rate * 0.5 * STEP
+@pytest.mark.parametrize("load", [0.6, 0.85])
+def test_prompts_within_a_budget_wait_for_steps_that_run_several(cv2, load):
+    """Half a budget each, two run at once: Kingman's queue of single prompts beside the step under way is too long."""
+    rate = load / (0.5 * STEP)
     state = at_rate(replica(lengths(osl=2.0, cv2=cv2)), rate)
     assert state.prefill_load == pytest.approx(load, rel=1e-6)
-    assert state.queue_s == pytest.approx(load / (1 - load) * cv2 / 2 * 0.5 * STEP, rel=1e-6)
+    seen = played(rate, cv2)
+    assert state.ttft.mean == pytest.approx(seen.mean(), rel=0.12)
+    assert state.ttft.p95 == pytest.approx(np.quantile(seen, 0.95), rel=0.25)
+    if cv2 <= 1.0:
+        assert state.queue_s < load / (1 - load) * cv2 / 2 * 0.5 * STEP
 
 
 def test_capacity_is_the_prompt_queue_or_the_slots():

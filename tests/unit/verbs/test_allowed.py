@@ -101,8 +101,9 @@ def test_a_plan_with_what_is_allowed_is_the_plan_with_it_chosen():
     assert cost(allowed) == pytest.approx(cost(chosen))
     assert allowed["best"]["output_changes"] == ["weights=fp8"]
     assert "keeps 99.9 % of the benchmark score" in allowed["verdict"]
-    eagle = drivetrain.plan_serve(**FAST, allow="speculative=eagle")
-    assert cost(eagle) == pytest.approx(cost(drivetrain.plan_serve(**FAST, techniques="speculative=eagle")))
+    many = FAST | {"rate": 30.0}
+    eagle = drivetrain.plan_serve(**many, allow="speculative=eagle")
+    assert cost(eagle) == pytest.approx(cost(drivetrain.plan_serve(**many, techniques="speculative=eagle")))
     assert eagle["best"]["with"] == "speculative=eagle"
     assert any(a["what"] == "acceptance of a drafted token" for a in eagle["assumptions"])
 

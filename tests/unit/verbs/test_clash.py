@@ -71,7 +71,7 @@ def test_less_than_the_advice_is_not_enough(name):
 
 
 def test_two_limits_that_each_could_give_are_both_named():
-    question = QUESTION | {"accelerators": ("mi355x", "gb200-nvl72"), "engines": (), "rate": 60.0}
+    question = QUESTION | {"accelerators": ("mi355x", "b300-sxm-288gb"), "engines": (), "rate": 60.0}
     rows = {row["accelerator"]: row for row in drivetrain.plan_serve(**question)["by_accelerator"]}
     usd = sorted(row["usd_per_hour"] for row in rows.values())
     power = sorted(row["provisioned_power_w"] for row in rows.values())

@@ -144,7 +144,9 @@ def test_perfect_guesses_at_no_cost_divide_the_time_by_their_number(text, where)
     verified = p.deployment.cut.techniques.verified
     assert p.scalars[kernel.YIELD] == verified
     assert p.scalars[kernel.YIELD_VARIANCE] == pytest.approx(0.0, abs=1e-12)
-    assert state.tpot.mean <= state.tpot.p50 <= state.tpot.p90 <= state.tpot.p99
+    assert state.tpot.p50 <= state.tpot.p90 <= state.tpot.p99
+    assert _solve(p, state.rate, 1.0, 1.0)[kernel.T_DECODE] / verified <= state.tpot.p50 <= state.tpot.mean * 1.1
+    assert state.tpot.mean <= state.tpot.p90  # stalls are skewed: the median may lie below the mean
     assert state.itl.p50 == 0.0 if verified > 2 else state.itl.p50 > 0.0
     assert state.itl.p99 >= _solve(p, state.rate, 1.0, 1.0)[kernel.T_DECODE]
     gaps = 255.0
@@ -185,7 +187,8 @@ def test_itl_percentiles_are_gaps_within_and_between_steps():
     # a third of the gaps are within a step, so that the median gap is the step at the lower quartile
     out = _solve(p, state.rate, 1.0, 1.0)
     assert state.itl.p50 == out[kernel.T_DECODE]
-    assert state.tpot.mean == pytest.approx(out[kernel.T_STEP] / per_step, rel=1e-12)
+    assert state.tpot.mean == pytest.approx(out[kernel.T_STEP] / per_step, rel=1e-3)  # and the prompts behind one's own
+    assert state.tpot.mean >= out[kernel.T_STEP] / per_step
     burst = prepared("speculative=mtp,draft-tokens=3,acceptance=0.9", MIXTURE)
     assert at_rate(burst, 0.1).itl.p50 == 0.0
     assert at_rate(burst, 0.1).itl.p99 > 0.0
