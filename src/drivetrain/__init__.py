@@ -19,7 +19,12 @@ __all__ = [
     "ServeScenario",
     "TrainScenario",
     "__version__",
+    "ceilings",
     "compare",
+    "cost_hourly",
+    "cost_lifetime",
+    "cost_plan",
+    "cost_serve",
     "import_model",
     "outlook",
     "plan_serve",
@@ -34,7 +39,12 @@ _HOME = {
     "DrivetrainError": "drivetrain.errors",
     "ServeScenario": "drivetrain.scenario",
     "TrainScenario": "drivetrain.training_scenario",
+    "ceilings": "drivetrain.verbs.ceilings",
     "compare": "drivetrain.verbs.compare",
+    "cost_hourly": "drivetrain.verbs.cost",
+    "cost_lifetime": "drivetrain.verbs.cost_lifetime",
+    "cost_plan": "drivetrain.verbs.cost",
+    "cost_serve": "drivetrain.verbs.cost",
     "import_model": "drivetrain.verbs.import_model",
     "outlook": "drivetrain.verbs.outlook",
     "plan_serve": "drivetrain.verbs.plan_serve",
@@ -49,7 +59,10 @@ if TYPE_CHECKING:
     from drivetrain.errors import DrivetrainError
     from drivetrain.scenario import ServeScenario
     from drivetrain.training_scenario import TrainScenario
+    from drivetrain.verbs.ceilings import ceilings
     from drivetrain.verbs.compare import compare
+    from drivetrain.verbs.cost import cost_hourly, cost_plan, cost_serve
+    from drivetrain.verbs.cost_lifetime import cost_lifetime
     from drivetrain.verbs.import_model import import_model
     from drivetrain.verbs.outlook import outlook
     from drivetrain.verbs.plan_serve import plan_serve

@@ -195,3 +195,11 @@ def test_two_training_files_are_compared(capsys, monkeypatch, tmp_path):
     assert answer["metric"] == "loss.value"
     rows = list(csv.DictReader(io.StringIO(run(capsys, monkeypatch, "compare", a, b, "-f", "csv")[1])))
     assert {row["field"] for row in rows} == {"fabric", "experts"}
+
+
+def test_a_side_that_cannot_be_trained_exits_with_one(capsys, monkeypatch, tmp_path):
+    a = tmp_path / "a.toml"
+    a.write_text('verb = "plan train"\nflops = 1e22\nn = 64\naccelerator = "h100-sxm"\n')
+    code, out, _ = run(capsys, monkeypatch, "compare", a, "--set", "flops=1e25", "--set", "days=2")
+    assert code == 1
+    assert "Only A can be trained within what is asked." in out

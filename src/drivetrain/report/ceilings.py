@@ -80,9 +80,9 @@ def claim_lines(claim: Mapping[str, Any]) -> list[Text]:
 
 
 def _years(answer: Mapping[str, Any]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("year", "largest run, FLOP", "trend", "cost", "power", "H100 equivalents", "tokens", "days"):
-        table.add_column(column, justify="left" if column == "year" else "right", no_wrap=" eq" not in column)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in ("year", "largest run, FLOP", "trend", "cost", "power", "H100 eq.", "tokens", "days"):
+        table.add_column(column, justify="left" if column == "year" else "right", no_wrap=True)
     for row in answer["years"]:
         run, takes = row["largest_flop"], row["takes"]
         table.add_row(

@@ -19,7 +19,6 @@ from drivetrain.units import number, show
 _STYLE = {"holds": "green", "holds under conditions": "yellow", "too loose": "yellow", "wrong": "red",
           "outdated": "red", "not testable here": "dim"}  # fmt: skip
 _BAR = 40
-_SOURCE = 18  # columns that most identifiers of sources fit in
 _SURE = 0.995  # from here on two figures would round to 100 %
 _PREFIXED = ("bytes/s", "bytes", "FLOP/s", "W", "s", "J")  # units that take a prefix, and that --set reads so
 _COUNTED = ("tokens", "parameters")  # shown as 15T, 8.03B
@@ -124,12 +123,12 @@ def _print_one(out: Console, one: Finding) -> None:
 
 
 def _inputs(one: Finding) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("input", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("range", no_wrap=True)
     table.add_column("unit", overflow="fold")
-    table.add_column("source", overflow="fold", min_width=_SOURCE)
+    table.add_column("source", overflow="fold")
     for name, item in one.inputs.items():
         ends = (item.low, item.high)
         low, high = (item.value if end is None else end for end in ends)

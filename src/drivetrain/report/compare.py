@@ -227,10 +227,11 @@ def _effects(out: Console, answer: Mapping[str, Any], *, pictures: bool) -> None
 
 def _bars(steps: Sequence[Step], width: int = _BAR, *, from_zero: bool = True) -> list[Text]:
     """Bars on one scale: totals full, increases dark, decreases light; from near the least where zero is far below."""
+    if not steps:
+        return []
     ends = [step.end for step in steps]
-    low, high = (
-        (min(0.0, *ends), max(0.0, *ends)) if from_zero else (min(ends) - 0.2 * (max(ends) - min(ends)), max(ends))
-    )
+    low, high = min(ends), max(ends)
+    low, high = (min(0.0, low), max(0.0, high)) if from_zero else (low - 0.2 * (high - low), high)
     steps = steps if from_zero else [replace(s, start=low) if s.is_total else s for s in steps]
     scale = width / (high - low) if high > low else 0.0
     bars = []

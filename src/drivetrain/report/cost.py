@@ -114,6 +114,10 @@ def _fleet(out: Console, fleet: Mapping[str, Any]) -> None:
         f"{number(fleet['cached_tokens_per_s'])} cached, {number(fleet['output_tokens_per_s'])} output tokens/s; "
         f"{_percent(fleet['utilisation_frac'])} of capacity"
     )
+    if fleet["over_capacity"]:
+        out.print(
+            Text("          more than it can take within its targets, as predicted now: plan it again", style="yellow")
+        )
     out.print(
         f"shares    of accelerator time: input {_percent(shares['input'])}, cached {_percent(shares['cached'])}, "
         f"output {_percent(shares['output'])}; a cache hit costs {_percent(fleet['hit_over_miss'])} of a miss"
@@ -122,7 +126,7 @@ def _fleet(out: Console, fleet: Mapping[str, Any]) -> None:
 
 def _ways(rows: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(title="USD at this traffic", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("way", "per hour", "M input", "M cached", "M output", "M of all", "1,000 requests"):
+    for column in ("way", "per hour", "M input", "M cached", "M output", "M of all", "1,000 req"):
         table.add_column(column, justify="left" if column == "way" else "right", no_wrap=column == "way")
     for row in rows:
         cells = [row[f"usd_per_million_{name}_tokens"] for name in ("input", "cached", "output", "all")]
@@ -140,7 +144,7 @@ def _energy(out: Console, energy: Mapping[str, Any], *, pictures: bool) -> None:
         f"energy    {number(energy['watt_hours_per_request'], 3)} Wh a request{told}; "
         f"{number(energy['joules_per_output_token'], 3)} J an output token; "
         f"{number(day['joules'] / JOULES_PER_KWH, 3)} kWh a day; "
-        f"{number(energy['output_tokens_per_s_per_megawatt'], 3)} output tokens/s per MW"
+        f"{number(energy['output_tokens_per_s_per_megawatt'], 3)} output tokens/s per MW drawn"
     )
     parts = {name: request[name] for name in ("active", "idle", "host", "facility")}
     if pictures:

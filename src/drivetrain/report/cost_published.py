@@ -27,9 +27,9 @@ def print_published(answer: Mapping[str, Any]) -> None:
         style="bold green" if good else "bold red",
     ))  # fmt: skip
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in ("accelerator", "operator", "published", "ours", "off", "is", "bought for", "electricity"):
+    for column in ("accelerator", "operator", "published", "ours", "off", "is", "bought", "energy"):
         named = column in ("accelerator", "operator", "is")
-        table.add_column(column, justify="left" if named else "right", no_wrap=column != "bought for")
+        table.add_column(column, justify="left" if named else "right", no_wrap=True)
     for row in answer["rows"]:
         told = _IS[row["is"]] + ("*" if row["placeholder"] else "")
         table.add_row(
@@ -38,11 +38,9 @@ def print_published(answer: Mapping[str, Any]) -> None:
             f"{row['capital_usd']['total']:,.0f}", _percent(row["electricity_frac"]),
         )  # fmt: skip
     out.print(table)
-    out.print(
-        "USD an hour; bought for: USD with server and network; defined: that price was solved from this very hour"
-    )
+    out.print("bought: USD with server and network, defined where solved from this hour; energy: electricity's share")
     if n_placeholders:
-        out.print("* the source has no price of its own: 1.2 times the predecessor's")
+        out.print("* the source has none of its own and takes 1.2 times the predecessor's")
     for name, what in (("electricity_frac", "electricity"), ("electricity_and_facility_frac", "with the facility")):
         low, high = answer[name]
         out.print(f"{what}: {_percent(low)} to {_percent(high)} of the hour")

@@ -79,10 +79,12 @@ def value_of(path: str, value: float | None) -> str:
 def change_of(path: str, value: float | None) -> str:
     """A signed change of a number in its unit.
 
-    >>> change_of("usd_per_hour", -2.5), change_of("ttft_s.p50", 0.25)
-    ('−$2.5', '+250 ms')
+    >>> change_of("usd_per_hour", -2.5), change_of("ttft_s.p50", 0.25), change_of("mfu", 0.03)
+    ('−$2.5', '+250 ms', '+3 points')
     """
     text = value_of(path, value)
+    if value is not None and _dimension(path) == "%":
+        text = text.replace(" %", " points")
     return text if value is None or value <= 0 else f"+{text}"
 
 

@@ -32,6 +32,7 @@ class Fleet:
 
     ``flow`` are its tokens/s, ``capacity`` how many times that flow it could take within its targets; ``usd_per_hour``
     is what the plan pays for it, ``None`` where that has no price. ``label`` says it in a few words.
+    ``over_capacity``: it is asked for more than it can take within its targets, as predicted now.
     """
 
     label: str
@@ -47,6 +48,7 @@ class Fleet:
     price_basis: str
     carbon_g_per_kwh: float | None
     resolved: Resolved
+    over_capacity: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +142,13 @@ def _of_replicas(scenario: ServeScenario, size: _Size) -> Fleet:
         )
     rate = state.rate * size.replicas
     most = max_rate(prepared, parse_slo(scenario.slo))
-    if (
-        scenario.slo and size.n_accelerators is None and most < state.rate * (1.0 - _ROUNDED)
-    ):  # of a plan its own verdict holds
+    alone = size.n_accelerators is None  # of a plan its own verdict holds
+    if alone and scenario.slo and most < state.rate * (1.0 - _ROUNDED):
         raise InfeasibleError(
             f"{number(state.rate)} req/s is more than a replica can take within {scenario.slo}: at most "
             f"{number(most)} req/s. Lower the load, relax --slo, or choose another layout."
         )
+    over = most < state.rate * (1.0 - _ROUNDED)
     most = most or max_rate(prepared)
     layout = prepared.deployment.cut.layout
     serving = layout.n_accelerators * size.replicas
@@ -157,7 +159,7 @@ def _of_replicas(scenario: ServeScenario, size: _Size) -> Fleet:
     return _fleet(
         resolved, offer, size, rate=rate, n=size.n_accelerators or serving + size.idle_n,
         capacity=max(most / state.rate, 1.0), shares=shares_of(prepared, state), power=power,
-        label=f"{size.replicas}x {layout} of {offer.hardware.name} ({resolved.model.name})",
+        label=f"{size.replicas}x {layout} of {offer.hardware.name} ({resolved.model.name})", over=over,
     )  # fmt: skip
 
 
@@ -203,13 +205,13 @@ def _prefill_frac(pools: Mapping[str, Any]) -> float:
 
 def _fleet(
     resolved: Resolved, offer: Offer, size: _Size, *, rate: float, n: int, capacity: float, shares: Shares,
-    power: Draw, label: str,
+    power: Draw, label: str, over: bool = False,
 ) -> Fleet:  # fmt: skip
     return Fleet(
         label=label, model=resolved.model.name, accelerator=offer.hardware.name, n_accelerators=n, rate=rate,
         flow=flow_of(resolved.lengths, rate), capacity=capacity, shares=shares, power=power,
         usd_per_hour=size.usd_per_hour, price_basis=size.price_basis, carbon_g_per_kwh=resolved.carbon_g_per_kwh,
-        resolved=resolved,
+        resolved=resolved, over_capacity=over,
     )  # fmt: skip
 
 

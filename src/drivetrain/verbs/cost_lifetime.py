@@ -40,6 +40,7 @@ _POINTS = 25
 _USUAL = "h100-sxm-80gb"
 _MOST_TOKENS = 1e20
 _MOST_MULTIPLE = 1e4
+_SERVED = {"tokens": "", "served": " served"}
 _DECADES = 2.0  # on both sides of where serving is half
 
 
@@ -125,7 +126,9 @@ def _check(choices: LifetimeChoices) -> None:
     for name in ("tokens", "served"):
         tokens = getattr(choices, name)
         if tokens is not None and not 0 < tokens <= _MOST_TOKENS:
-            raise BadInputError(f"{name} must be above 0 and at most {_MOST_TOKENS:g}, not {tokens:g}; check the unit.")
+            raise BadInputError(
+                f"tokens{_SERVED[name]} must be above 0 and at most {_MOST_TOKENS:g}, not {tokens:g}; check the unit."
+            )
     multiple = choices.total_over_final
     if multiple is not None and not 1 <= multiple <= _MOST_MULTIPLE:
         raise BadInputError(

@@ -97,7 +97,7 @@ def compare_training(
         "a": _side(first, scenarios[0], one, _name(a, {}, "A")),
         "b": _side(second, scenarios[1], two, _name(a if b is None else b, changes or {}, "B")),
         "numbers": _numbers(one.fields, two.fields, measured), "lead": _lead_fields(lead(one.fields, two.fields)),
-        "notes": _notes(one.fields, two.fields), "contest": _contest(scenarios, measured, measure),
+        "notes": _notes(one.fields, two.fields, measured), "contest": _contest(scenarios, measured, measure),
         **explain(found, scenarios[0], measured, measure, applied),
         "n_answers": len(known), "elapsed_s": time.perf_counter() - started,
         "meta": {"version": __version__, "catalogue": CATALOGUE_DATE},
@@ -231,9 +231,9 @@ def _lead_fields(found: Lead | None) -> dict[str, Any] | None:
     return None if found is None else asdict(found)
 
 
-def _notes(a: Mapping[str, Any] | None, b: Mapping[str, Any] | None) -> list[str]:
+def _notes(a: Mapping[str, Any] | None, b: Mapping[str, Any] | None, metric: str) -> list[str]:
     """What makes a comparison of losses unfair."""
-    if not a or not b:
+    if not a or not b or metric != "loss.value":
         return []
     told = []
     texts = {f["loss"]["data"] for f in (a, b)}

@@ -13,7 +13,7 @@ def test_break_even_says_above_which_use_or_never():
     assert "now 50 %" in texts[0]
     assert "above 25 %, so now own" in texts[1]
     assert "above 75 %, so now API" in texts[2]
-    assert "never: 1.3 times its capacity" in texts[3]
+    assert "never: that takes 1.3 times its capacity" in texts[3]
     assert "never" in texts[4]
 
 
