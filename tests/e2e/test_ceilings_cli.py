@@ -79,6 +79,7 @@ def test_csv_has_a_row_a_year_and_a_scaled_quantity_is_said(capsys, monkeypatch)
         (("--scale", "power.campus"), "NAME=FACTOR"),
         (("--scale", "power.campus=-1"), "above 0"),
         (("--scale", "power.campus=many"), "give a factor"),
+        (("--scale", "power.campus=1e300"), "from 1e-06"),
         (("--scale", "power.campsu=2"), "Did you mean 'power.campus'"),
         (("--scale", "spend.usd=2", "--scale", "spend.usd=3"), "given twice"),
         (("--plot", "c.txt"), ".svg"),
@@ -91,3 +92,14 @@ def test_bad_input_is_one_line(capsys, monkeypatch, args, told):
     assert err.startswith("error: DT")
     assert told in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_eighty_columns_hold_every_line_and_cut_no_cell(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["drivetrain", "ceilings", *FEW])
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        cli.main()
+    out, _ = capsys.readouterr()
+    assert "…" not in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert not any(line.strip().startswith("1e") and line.count("1e") == 1 for line in out.splitlines())

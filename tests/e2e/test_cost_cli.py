@@ -140,3 +140,12 @@ def test_a_plan_with_a_negative_price_names_file_and_key(capsys, monkeypatch, pl
     code, _, err = run(capsys, monkeypatch, "cost", "--plan", plan)
     assert code == 2
     assert "plan.json: best.usd_per_hour" in err
+
+
+@pytest.mark.parametrize("args", [("published",), ("-a", "mi355x"), ("lifetime", "-m", "deepseek-v3")])
+def test_eighty_columns_cut_no_cell(capsys, monkeypatch, args):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = run(capsys, monkeypatch, "cost", *args)
+    assert code == 0
+    assert "…" not in out
+    assert max(map(len, out.splitlines())) <= 80

@@ -30,9 +30,10 @@ def compare_command(
     """Two plans or scenarios side by side: what differs, and how much each difference explains.
 
     A scenario file holds the options of plan serve, predict serve, plan train or predict train by name:
-    model = "llama-3.1-70b", rate = 5, accelerators = ["h100-sxm"]. Two training runs end in their loss. Saved answers are asked again; what has moved since is said. Starting from A the
-    differences are applied one at a time; effects are averaged over all orders where there are at most four, else
-    taken first to last. Effects sum to the whole change.
+    model = "llama-3.1-70b", rate = 5, accelerators = ["h100-sxm"]. Two training runs end in their loss. Saved answers
+    are asked again; what has moved since is said. Starting from A the differences are applied one at a time; effects
+    are averaged over all orders where there are at most four, else taken first to last. Effects sum to the whole
+    change.
 
     Example: `drivetrain compare today.toml tomorrow.toml`
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -133,7 +134,7 @@ def _inputs(one: Finding) -> Table:
         ends = (item.low, item.high)
         low, high = (item.value if end is None else end for end in ends)
         prefixed = item.unit in _PREFIXED
-        value, *told = (show(x, item.unit) if prefixed else number(x, 4) for x in (item.value, low, high))
+        value, *told = (show(x, item.unit) if prefixed else _plain(x) for x in (item.value, low, high))
         unit = "" if prefixed or item.unit == "1" else item.unit
         table.add_row(name, value, "" if ends == (None, None) else " to ".join(told), unit, Text(item.source))
     return table
@@ -152,6 +153,15 @@ def _value(one: Finding) -> str:
     value, *shown = (_number(number, one.unit) for number in (one.computed, *ends))
     unit = "" if one.unit in ("1", *BOUNDED, *_PREFIXED) else f" {one.unit}"
     return f"{value} ({' to '.join(shown)}){unit}" if shown else f"{value}{unit}"
+
+
+def _plain(value: float) -> str:
+    """Four figures, a power of ten without idle zeros.
+
+    >>> _plain(5e26), _plain(5.88e23), _plain(1500.0)
+    ('5e+26', '5.88e+23', '1,500')
+    """
+    return re.sub(r"\.?0+e", "e", number(value, 4))
 
 
 def _number(value: float, unit: str) -> str:

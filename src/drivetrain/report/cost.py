@@ -116,7 +116,7 @@ def _fleet(out: Console, fleet: Mapping[str, Any]) -> None:
     )
     if fleet["over_capacity"]:
         out.print(
-            Text("          more than it can take within its targets, as predicted now: plan it again", style="yellow")
+            Text("          more than it takes within its targets, as predicted now: plan it again", style="yellow")
         )
     out.print(
         f"shares    of accelerator time: input {_percent(shares['input'])}, cached {_percent(shares['cached'])}, "

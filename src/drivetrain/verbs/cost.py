@@ -118,7 +118,8 @@ def _fleet_fields(fleet: Fleet) -> dict[str, Any]:
         "label": fleet.label, "model": fleet.model, "accelerator": fleet.accelerator,
         "n_accelerators": fleet.n_accelerators, "requests_per_s": fleet.rate,
         "input_tokens_per_s": fleet.flow.input, "cached_tokens_per_s": fleet.flow.cached,
-        "output_tokens_per_s": fleet.flow.output, "utilisation_frac": 1.0 / fleet.capacity, "over_capacity": fleet.over_capacity,
+        "output_tokens_per_s": fleet.flow.output, "utilisation_frac": 1.0 / fleet.capacity,
+        "over_capacity": fleet.over_capacity,
         "shares": {"input": fleet.shares.input, "cached": fleet.shares.cached, "output": fleet.shares.output},
         "hit_over_miss": fleet.shares.hit_over_miss,
     }  # fmt: skip

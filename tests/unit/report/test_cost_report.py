@@ -39,3 +39,16 @@ def test_without_pictures_there_are_numbers_alone():
     line = tornado_lines([ROW], 2.0, pictures=False)[0].plain
     assert "█" not in line
     assert "$1.8–2.4" in line
+
+
+def test_rent_by_the_hour_is_compared_with_the_table_that_rents_all_day():
+    rented = even(0.5, now=0.25) | {"against": "rent", "against_way": "rent", "cheaper_now": "rent"}
+    texts = [line.plain for line in break_even_lines([rented, rented | {"utilisation_frac": 1.5}])]
+    assert "above 50 %, so now rent if given back while idle, else own" in texts[1]
+    assert "never: its hour costs 1.5 times one rented" in texts[2]
+
+
+def test_a_narrow_tornado_keeps_its_proportions():
+    line = tornado_lines([ROW], 2.0, half=10)[0].plain
+    left, right = line.split("│")
+    assert (left.count("█"), right.count("█")) == (5, 10)

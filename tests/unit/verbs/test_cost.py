@@ -6,7 +6,7 @@ from copy import deepcopy
 import pytest
 
 from drivetrain.catalogue import loader
-from drivetrain.errors import BadInputError, FileError, UnknownNameError
+from drivetrain.errors import BadInputError, FileError, InfeasibleError, UnknownNameError
 from drivetrain.scenario import ServeScenario
 from drivetrain.verbs.cost import cost_hourly, cost_plan, cost_serve
 from drivetrain.verbs.cost_fleet import fleet_of_plan
@@ -170,6 +170,17 @@ def test_one_replica_of_a_scenario():
     assert cost_serve(loop)["fleet"]["requests_per_s"] > 1.0
 
 
+def test_a_load_beyond_its_targets_is_said_and_not_hidden(plan):
+    scenario = ServeScenario(model="llama-3.1-8b", accelerators=("h100-sxm",), layouts=("tp1",), isl=1000.0, osl=200.0,
+                             rate=1.0, slo="tpot_p95=1ms")  # fmt: skip
+    with pytest.raises(InfeasibleError, match="within tpot_p95=1ms"):
+        cost_serve(scenario)
+    assert not cost_plan(plan)["fleet"]["over_capacity"]
+    tighter = deepcopy(plan)
+    tighter["scenario"]["slo"] = "tpot_p95=5ms"
+    assert cost_plan(tighter)["fleet"]["over_capacity"]
+
+
 @pytest.mark.slow
 def test_a_plan_of_pools():
     found = plan_serve(**QUESTION | {"rate": 20}, accelerator="h100-sxm", disaggregate="on", levers="off")
@@ -213,11 +224,16 @@ def test_files_that_are_no_plans_are_named(tmp_path, plan):
         fleet_of_plan(changed)
     with pytest.raises(FileError, match="no such file"):
         read_plan(tmp_path / "other.json")
+    notes = tmp_path / "README.md"
+    notes.write_text("# no plan")
+    with pytest.raises(FileError, match=r"README\.md: is no saved plan"):
+        read_plan(notes)
 
 
 @pytest.mark.parametrize(("text", "said"), [
     ("pue", "NAME=VALUE"), ("pue=-1", "at least zero"), ("puw=1.2", "pue"), ("pue=warm", "pue"),
-    ("usd_per_kwh=3 W", "usd_per_kwh"),
+    ("usd_per_kwh=3 W", "usd_per_kwh"), ("pue=30", "from 1 to 10"), ("capital_usd=1e300", "check the unit"),
+    ("server_years=0.001", "from 0.1"),
 ])  # fmt: skip
 def test_terms_that_cannot_be_read_are_named(text, said):
     with pytest.raises(BadInputError, match=said):
@@ -271,6 +287,8 @@ def test_a_plans_fleet_says_what_a_token_takes(plan):
     ({"model": "deepseek-v3", "mfu_serve": 2.0}, "mfu"),
     ({"model": "deepseek-v3", "total_over_final": 0.1}, "total_over"),
     ({"model": "deepseek-v3", "tokens": -1.0}, "tokens"), ({"model": "deepseek-v3", "served": float("nan")}, "tokens"),
+    ({"model": "deepseek-v3", "tokens": 1e300}, "1e\\+20"), ({"model": "deepseek-v3", "pricing": "cheap"}, "reserved"),
+    ({"model": "deepseek-v3", "mfu_train": float("nan")}, "mfu_train"),
 ])  # fmt: skip
 def test_lives_that_cannot_be_are_named(choices, said):
     with pytest.raises(BadInputError, match=said):
