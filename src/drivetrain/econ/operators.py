@@ -125,7 +125,8 @@ def owned(
     if terms is None:
         raise BadInputError(
             f"no purchase price of {accelerator} is known, and no published cost to solve it from. "
-            "'drivetrain list prices' shows what is; add one in a folder named by DRIVETRAIN_CATALOGUE."
+            "Give one with --set capital_usd=40000, server and network in it, or add it in a folder named by "
+            "DRIVETRAIN_CATALOGUE; 'drivetrain list prices' shows what is known."
         )
     price = bought[terms]
     return Owned(accelerator, kind, _completed(price.usd.value, terms, kw, economics), f"retail price, {terms}",
