@@ -20,6 +20,7 @@ Folder = Annotated[Path, typer.Argument(help="Folder of recorded requests.", sho
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write predictions, one row per row, to this CSV file.")]
 _FIT_ON = "Fit a few factors first: on this run, or with first-half on the first half of each run (the rest is scored)."
 CalibrateOn = Annotated[str, typer.Option("--calibrate-on", help=_FIT_ON, show_default=False)]
+Simulate = Annotated[bool, typer.Option("--simulate", help="Play the load tests through the fleet simulator (slower).")]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to print the summary (csv: predictions).")]
 
 
@@ -46,9 +47,11 @@ def validate_command(context: typer.Context, output: FormatOption = Format.table
 
 
 @validate_app.command("serving")
-def serving_command(file: File, out: Out = None, output: FormatOption = Format.table) -> None:
+def serving_command(
+    file: File, simulate: Simulate = False, out: Out = None, output: FormatOption = Format.table
+) -> None:
     """TTFT and TPOT of closed-loop load tests of one deployment each."""
-    _run("serving", file, out, output)
+    _run("serving", file, out, output, simulate=simulate)
 
 
 @validate_app.command("mlperf")
@@ -108,7 +111,9 @@ def outlook_command(output: FormatOption = Format.table) -> None:
     typer.echo(as_json(found) if output is Format.json else as_csv(rows), nl=output is Format.json)
 
 
-def _run(kind: str, path: Path, out: Path | None, output: Format, calibrate_on: str = "") -> None:
+def _run(
+    kind: str, path: Path, out: Path | None, output: Format, calibrate_on: str = "", simulate: bool = False
+) -> None:
     from drivetrain.errors import FileError
 
     if out is not None and out.is_dir():
@@ -123,7 +128,7 @@ def _run(kind: str, path: Path, out: Path | None, output: Format, calibrate_on: 
     from drivetrain.verbs.validate import validate
 
     with stages() as tell:
-        found = validate(kind, path, partial(tell, "predicting"), calibrate_on=calibrate_on)
+        found = validate(kind, path, partial(tell, "predicting"), calibrate_on=calibrate_on, simulate=simulate)
     if out is not None:
         write_whole(out, as_csv(found.predictions))
         typer.echo(f"{len(found.predictions)} rows written to {out}", err=True)

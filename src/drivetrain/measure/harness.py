@@ -53,9 +53,10 @@ def simulate(
     ttft, tpot = np.empty(n), np.empty(n)
     # a slot is always held, so that a replica whose memory rule leaves none still moves
     slots = max(1.0, min(prepared.max_seqs, float(concurrency - recipe.extra)))
+    prompts, answers = request_lengths(isl, osl, spread, n)
     result = closed_loop.run(
         d.coefficients.ops, d.coefficients.collectives, scalars(d, prepared.budget, slots)[:STEP_SCALARS],
-        np.array(d.coefficients.spans), lengths(isl, spread, n, _ISL_SEED), lengths(osl, spread, n, _OSL_SEED),
+        np.array(d.coefficients.spans), prompts, answers,
         concurrency, float(prepared.budget), slots, float(d.cut.layout.dp),
         not d.engine.scheduler.mixed(True) if prefill_first is None else prefill_first, True,
         d.efficiency.request_s, d.efficiency.frontend_s, recipe.poll, recipe.hold, ttft, tpot,
@@ -82,6 +83,11 @@ def runs_prefill_first(engine_family: str) -> bool:
 
 
 @lru_cache(maxsize=256)
+def request_lengths(isl: float, osl: float, spread: float, n: int) -> tuple[Floats, Floats]:
+    """Prompt and answer lengths of the ``n`` requests of a test, in the order they are sent."""
+    return lengths(isl, spread, n, _ISL_SEED), lengths(osl, spread, n, _OSL_SEED)
+
+
 def lengths(mean: float, spread: float, n: int, seed: int) -> Floats:
     """``n`` lengths uniform in ``[(1 - spread) L, L]`` with mean ``mean``: stratified quantiles in a fixed shuffle.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -16,7 +16,7 @@ from drivetrain.catalogue.read_workload import fixed
 from drivetrain.cost.efficiency import Tier, collective_coefficients, efficiency
 from drivetrain.cost.hardware import Hardware, hardware_of
 from drivetrain.errors import BadInputError, DoesNotFitError, DrivetrainError, UnsupportedError
-from drivetrain.measure.harness import runs_prefill_first, simulate
+from drivetrain.measure.harness import Latencies, runs_prefill_first, simulate
 from drivetrain.measure.layouts import Placed, place
 from drivetrain.measure.names import find_accelerator, find_checkpoint, find_dtype, find_engine, find_model
 from drivetrain.measure.outcome import Progress, quiet
@@ -50,6 +50,9 @@ class Estimate:
     value: float
     p10: float
     p90: float
+
+
+Play = Callable[..., Latencies]  # a load test of a prepared deployment, as measure.harness.simulate
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +97,22 @@ class Prediction:
     concurrency: float = math.nan
 
 
-def predict_rows(rows: Sequence[Raw], progress: Progress = quiet) -> list[Prediction]:
-    """Predict every row, in order; ``progress`` is told (done, total) after each."""
+def predict_rows(rows: Sequence[Raw], progress: Progress = quiet, play: Play = simulate) -> list[Prediction]:
+    """Predict every row, in order; ``progress`` is told (done, total) after each. ``play`` runs the load tests."""
     out = []
     for i, raw in enumerate(rows):
-        out.append(predict_row(raw))
+        out.append(predict_row(raw, play))
         progress(i + 1, len(rows))
     return out
 
 
-def predict_row(raw: Raw) -> Prediction:
+def predict_row(raw: Raw, play: Play = simulate) -> Prediction:
     """Predict one row; whatever prevents it becomes the reason."""
     if raw.problem:
         return Prediction(raw.row_id, reason=raw.problem)
     try:
         notes: list[str] = []
-        return predict(raw.row_id, read_query(raw, notes), notes)
+        return predict(raw.row_id, read_query(raw, notes), notes, play)
     except DrivetrainError as error:
         return Prediction(raw.row_id, reason=str(error.args[0]))
     except Exception as error:  # one strange row must not cost the others
@@ -188,13 +191,13 @@ def _spread(raw: Raw, mean: float, engine_family: str) -> float:
     return 2.0 * (1.0 - mean / nominal)  # no harness named: a mean below the label tells that lengths are drawn
 
 
-def predict(row_id: str, query: Query, notes: Sequence[str] = ()) -> Prediction:
+def predict(row_id: str, query: Query, notes: Sequence[str] = (), play: Play = simulate) -> Prediction:
     """Replay the load test of ``query``; raises where the deployment cannot be."""
     found = list(notes)
     prepared, held = prepared_for(query)
     if held < query.concurrency:
         found.append(f"about {held:.0f} sequences fit at once")
-    result = simulate(
+    result = play(
         prepared, query.isl, query.osl, query.spread, query.concurrency, statistic=query.statistic,
         recipe=query.recipe,
     )  # fmt: skip

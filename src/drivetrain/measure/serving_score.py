@@ -8,9 +8,10 @@ from typing import Any
 
 from drivetrain.errors import DrivetrainError
 from drivetrain.measure.choice import candidate, choose
+from drivetrain.measure.harness import simulate
 from drivetrain.measure.outcome import Outcome, Progress, quiet, summarise
 from drivetrain.measure.score import Pair
-from drivetrain.measure.serving import SATURATED_TTFT_S, Estimate, Prediction, predict_rows
+from drivetrain.measure.serving import SATURATED_TTFT_S, Estimate, Play, Prediction, predict_rows
 from drivetrain.measure.table import Raw, Table
 
 METRICS = ("tpot", "ttft")
@@ -18,13 +19,13 @@ GROUPS = ("accelerator", "engine", "model", "concurrency", "harness")
 COLUMNS = ("ttft_s", "ttft_s_p10", "ttft_s_p90", "tpot_s", "tpot_s_p10", "tpot_s_p90", "tier", "saturated")
 
 
-def outcomes(table: Table, progress: Progress = quiet) -> list[Outcome]:
+def outcomes(table: Table, progress: Progress = quiet, play: Play = simulate) -> list[Outcome]:
     """Predict and pair every row of ``table``.
 
     Rows that the file marks otherwise (``clean_core``, ``clean_ttft``) and saturated ones (TTFT over 5 s) are
-    predicted; the first are not scored, the second only for TPOT.
+    predicted; the first are not scored, the second only for TPOT. ``play`` runs the load tests.
     """
-    predictions = predict_rows(table.rows, progress)
+    predictions = predict_rows(table.rows, progress, play)
     return [_outcome(raw, found, table) for raw, found in zip(table.rows, predictions, strict=True)]
 
 

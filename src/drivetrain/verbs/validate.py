@@ -31,11 +31,16 @@ class Validation:
     predictions: list[dict[str, Any]]
 
 
-def validate(kind: str, path: str | Path, progress: Progress = quiet, *, calibrate_on: str = "") -> Validation:
+def validate(
+    kind: str, path: str | Path, progress: Progress = quiet, *, calibrate_on: str = "", simulate: bool = False
+) -> Validation:
     """Predict and score a file: serving, mlperf, collectives, power or training; or a folder of recorded requests.
 
-    ``calibrate_on`` names a recorded run to fit on first, or ``first-half``.
+    ``calibrate_on`` names a recorded run to fit on first, or ``first-half``. ``simulate`` plays the load tests of
+    serving through the fleet simulator instead of the replay of the harness.
     """
+    if simulate and kind != "serving":
+        raise BadInputError("--simulate goes with 'validate serving'; recorded requests are always simulated.")
     if kind == "requests":
         return _replayed(Path(path), calibrate_on, progress)
     if calibrate_on:
@@ -45,7 +50,7 @@ def validate(kind: str, path: str | Path, progress: Progress = quiet, *, calibra
     if kind not in _KINDS:
         raise BadInputError(f"unknown kind '{kind}'. Kinds: {', '.join(_KINDS)}, requests.")
     columns = import_module(f"drivetrain.measure.{_KINDS[kind][1]}")
-    return _validated(kind, read(Path(path), columns.REQUIRED), str(path), progress)
+    return _validated(kind, read(Path(path), columns.REQUIRED), str(path), progress, simulate=simulate)
 
 
 def validate_reference(progress: Progress = quiet) -> list[Validation]:
@@ -78,15 +83,27 @@ def _meta(name: str, started: float) -> dict[str, Any]:
     return {"version": __version__, "file": name, "elapsed_s": round(time.perf_counter() - started, 3)}
 
 
-def _validated(kind: str, table: Table, name: str, progress: Progress, points: bool = False) -> Validation:
+def _validated(
+    kind: str, table: Table, name: str, progress: Progress, points: bool = False, simulate: bool = False
+) -> Validation:
     started = time.perf_counter()
     module = import_module(f"drivetrain.measure.{_KINDS[kind][0]}")
-    found = module.outcomes(table, progress)
+    found = module.outcomes(table, progress, **_player(simulate))
     summary = module.summary(table, found)
     summary["meta"] = _meta(name, started)
+    if simulate:
+        summary["simulated"] = True
     if points:
         summary["points"] = [_point(raw, outcome) for raw, outcome in zip(table.rows, found, strict=True)]
     return Validation(summary, prediction_rows(found, module.COLUMNS))
+
+
+def _player(simulate: bool) -> dict[str, Any]:
+    if not simulate:
+        return {}
+    from drivetrain.measure import harness_fleet
+
+    return {"play": harness_fleet.simulate}
 
 
 def _point(raw: Raw, outcome: Outcome) -> dict[str, Any]:
