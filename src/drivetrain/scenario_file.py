@@ -23,6 +23,7 @@ from drivetrain.scenario import ServeScenario, scenario_of
 
 VERBS = ("plan", "predict")
 SAVED_PLAN = "plan.json"
+_KIND = f"a scenario is a .toml or .json file, or a folder that holds {SAVED_PLAN}"
 _OPTION = {"with": "techniques"}  # options that are not called as their fields, beyond plurals and units
 _TYPES = {field.name: str(field.type) for field in fields(ServeScenario)}
 # A number's dimension follows from its name; names of the field itself first, then the unit at their end.
@@ -100,10 +101,10 @@ def override(choices: Mapping[str, object], changes: Mapping[str, object]) -> di
     return kept | dict(changes)
 
 
-def read_table(path: Path) -> dict[str, object]:
-    """A TOML or JSON file as a table; a clear error where it is none."""
+def read_table(path: Path, kind: str = _KIND) -> dict[str, object]:
+    """A TOML or JSON file as a table; a clear error where it is none, in which ``kind`` says what is read."""
     if path.suffix not in (".toml", ".json"):
-        raise FileError(f"{path}: a scenario is a .toml or .json file, or a folder that holds {SAVED_PLAN}.")
+        raise FileError(f"{path}: {kind}.")
     try:
         text = path.read_text(encoding="utf-8")
         table = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)

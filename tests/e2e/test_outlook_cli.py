@@ -45,7 +45,9 @@ def test_the_table_has_verdict_first_and_next_last_within_80_columns(capsys, mon
     assert next(line for line in lines if line).startswith("From 2026 to 2027 tokens grow")
     assert lines[-1].startswith("next: drivetrain outlook")
     assert max(map(len, lines)) <= 80
-    for word in ("tok/month", "capex", "$/Mtok", "10 % – half – 90 %", "shadow prices", "grows", "elasticity",
+    assert "…" not in out
+    assert "not a full cost" in out
+    for word in ("rent paid", "HBM bought", "ratio (10–90 %)", "tok/month", "capex", "$/Mtok", "10 % – half – 90 %", "shadow prices", "grows", "elasticity",
                  "capital 2027", "solved for", "not investment advice"):  # fmt: skip
         assert word in out
     assert "are assumed" in err
@@ -120,9 +122,10 @@ BAD = [
     (("--set", "training.growth=1", "--set", "training.growth=2"), 2, "twice"),
     (("--set", "training.growth"), 2, "NAME=VALUE"),
     (("--switch", "adoption-fail"), 2, "Did you mean"),
-    (("--to", "2024"), 2, "out of order"),
+    (("--to", "2024"), 2, r"--to is 2024\. .* from 2026 to 2045"),
     (("--draws", "0"), 2, "draws"),
     (("nowhere.toml",), 2, "no such file"),
+    (("outlook.yaml",), 2, r"an outlook is a \.toml or \.json file\.$"),
     (("--plot", "fan.bmp"), 2, ".svg"),
     (("--switches-all", "--plot", "fan.svg"), 2, "--switches-all"),
     (("--set", "world.tokens_per_month=1e18", "--draws", "2"), 1, r"short by .* million"),

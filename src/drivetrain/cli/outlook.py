@@ -85,9 +85,11 @@ def _question(
     file: str, to: int | None, draws: int | None, seed: int | None, on: list[str], settings: list[str]
 ) -> OutlookQuestion:
     """The file's question, or the default one, with the options on top."""
-    from drivetrain.verbs.outlook_file import OutlookQuestion, read_outlook
+    from drivetrain.verbs.outlook_file import FIRST_YEAR, LAST_YEAR, OutlookQuestion, read_outlook
     from drivetrain.verbs.outlook_set import parse_set
 
+    if to is not None and not FIRST_YEAR <= to < LAST_YEAR:
+        raise BadInputError(f"--to is {to}. Write the last year to tell, from {FIRST_YEAR} to {LAST_YEAR - 1}.")
     asked = read_outlook(file) if file else OutlookQuestion()
     own = [parse_set(text) for text in settings]
     twice = {one.name for one in own if [other.name for other in own].count(one.name) > 1}

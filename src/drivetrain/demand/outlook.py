@@ -27,7 +27,7 @@ from drivetrain.demand import allocate, chain, demand_curve, fleet, limits
 from drivetrain.demand.classes import State
 from drivetrain.demand.fleet import Fleet
 from drivetrain.demand.vintage import Vintage
-from drivetrain.demand.world import MONTHS_PER_YEAR, QUARTER, START_YEAR, Floats, World
+from drivetrain.demand.world import MONTHS_PER_YEAR, QUARTER, START_YEAR, Floats, World, expected_fall
 from drivetrain.units import JOULES_PER_KWH
 
 _TOLERANCE = 1e-5  # of the rent
@@ -97,7 +97,7 @@ def run(
         allowed = _financed(world.limits, t, earned, world.at["market.capital_response"])
         cleared = allocate.quarter(
             before, hardware, allowed, t, lambda price, ask=ask: ask(price).capacity,  # type: ignore[misc]
-            rate=world.at["finance.rate"], fall_per_year=world.at["finance.fall"], guess=rent, tolerance=_TOLERANCE,
+            rate=world.at["finance.rate"], fall_per_year=expected_fall(world.at), guess=rent, tolerance=_TOLERANCE,
         )  # fmt: skip
         rent = cleared.cleared.price_usd_per_unit_year
         q = rent / cleared.new_usd_per_unit_year

@@ -49,6 +49,7 @@ QUARTER = 0.25
 MONTHS_PER_YEAR = 12.0
 _ALL = 1e18  # more units than anybody offers
 _OVERLAP_YEARS = 1.0  # a generation is sold for this long beside the next
+_MOST_FALL = 0.9  # of rent in a year: the tail of a lognormal share reaches past 1, where nothing would be left to earn
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,15 @@ class World:
 def quantities(changed: Mapping[str, Spread] | None = None) -> dict[str, Spread]:
     """Every spread of demand and supply, those in ``changed`` in place of the catalogue's."""
     return {**spreads("demand"), **spreads("supply"), **(changed or {})}
+
+
+def expected_fall(at: At) -> Floats:
+    """Fall of the rent a year that buyers expect, by draw, at most nine tenths.
+
+    >>> expected_fall({"finance.fall": np.array([0.16, 1.05])}).tolist()
+    [0.16, 0.9]
+    """
+    return np.minimum(at["finance.fall"], _MOST_FALL)
 
 
 def central(known: Mapping[str, Spread]) -> dict[str, Floats]:
@@ -189,7 +199,7 @@ def _offered(at: At, there: Fleet, vintages: tuple[Vintage, ...], allowed: Limit
     """Units that the fleet and the purchases of the first quarter offer at the rent of the start."""
     cleared = allocate.quarter(
         there.by_vintage(len(vintages)), vintages, allowed, 0, lambda price: np.where(price < rent, _ALL, 0.0),
-        rate=at["finance.rate"], fall_per_year=at["finance.fall"], guess=rent,
+        rate=at["finance.rate"], fall_per_year=expected_fall(at), guess=rent,
     )  # fmt: skip
     return cleared.cleared.units
 

@@ -30,7 +30,8 @@ _SHORT = {
 def alternatives(answer: Mapping[str, Any], width: int) -> Table:
     """The best plans of an answer, no figure cut: names get shorter, then columns fewer, then plans take two lines."""
     by = "instance" if answer["by_instance"] else "accelerator"
-    rows = [_cells(row) for row in answer[f"by_{by}"][:_ROWS]]
+    objective = answer.get("scenario", {}).get("objective", "")
+    rows = [_cells(row, objective) for row in answer[f"by_{by}"][:_ROWS]]
     columns = list(rows[0]) if rows else ["plan"]
     if len({row["weights"] for row in rows}) == 1:
         columns.remove("weights")
@@ -48,12 +49,15 @@ def alternatives(answer: Mapping[str, Any], width: int) -> Table:
     return table
 
 
-def _cells(row: Mapping[str, Any]) -> dict[str, str]:
+def _cells(row: Mapping[str, Any], objective: str = "") -> dict[str, str]:
     usd = row["usd_per_million_output_tokens"]
+    # The tokens are given, so most of them per megawatt are where least power is provisioned.
+    aimed = {"power": show(row["provisioned_power_w"], "W")} if objective == "tokens-per-megawatt" else {}
     return {
         "plan": plan_name(row),
         "engine": row["engine"],
         "weights": row["weight_dtype"],
+        **aimed,
         "$/Mtok": "–" if usd is None else number(usd),
         "J/tok": number(row["joules_per_output_token"]),
         "TTFT p95": show(row["ttft_s"]["p95"], "s"),

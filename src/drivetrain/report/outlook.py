@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,12 +17,17 @@ from drivetrain.report.spans import Row, log_ranges
 from drivetrain.units import number
 from drivetrain.verbs.train_solve import show_usd
 
-_WIDTH, _BAR = 80, 30
+_WIDTH, _BAR, _LEAST_BAR = 80, 30, 10
+_LAST_WORD = 3  # of an axis, which reaches past its last tick
 _SHOWN = 0.005
 _VINTAGES = 6
 _LEGEND = (
     "medians; train, serve: FLOP at the dense bf16 peak; cost: the year's payments",
     "for capital, power, upkeep; $/h: rent of what serves as an H100; inf.: serves",
+)
+_VALUED = (
+    "rent paid (dollars) is all compute at the market rent, scarcity included; $/Mtok is not a full cost, because "
+    "compute serves {beyond} times what counted tokens need"
 )
 UNIT_SCALE = {"hbm": (1e9, "GB"), "power": (1.0, "W-year"), "packaging": (1.0, "wafer"), "budget": (1.0, "USD")}
 MEASURE = {"compute": "compute", "dollars": "rent paid", "hbm": "HBM bought", "power": "power"}
@@ -34,7 +40,8 @@ def print_outlook(answer: Mapping[str, Any], *, pictures: bool = True, file: str
     out.print(Text(answer["verdict"], style="bold green"))
     out.print()
     out.print(year_table(answer["years"]))
-    for line in _LEGEND:
+    beyond = number(answer["start"]["compute_beyond_counted_tokens"]["p50"], 2)
+    for line in (*_LEGEND, *textwrap.wrap(_VALUED.format(beyond=beyond), _WIDTH)):
         out.print(Text(line, style="dim"))
     if pictures:
         _fans(out, answer["years"])
@@ -98,7 +105,7 @@ def _fans(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:
         out.print()
         out.print(Text(f"{title}, 10 % – half – 90 % of draws", style="bold"))
         lines = [Row(str(row["year"]), span) for row, span in zip(rows, values, strict=True)]
-        for line in log_ranges(lines, min(out.width, _WIDTH)):
+        for line in log_ranges(lines, min(out.width - _LAST_WORD, _WIDTH)):
             out.print(line)
 
 
@@ -106,10 +113,12 @@ def _binding(out: Console, rows: Sequence[Mapping[str, Any]], *, pictures: bool)
     out.print()
     out.print(Text("what holds supply back, share of draws; shadow prices of the linear program", "bold"))
     names = list(dict.fromkeys(one["constraint"] for row in rows for one in row["binding"]))
-    for row in rows:
-        odds = {one["constraint"]: one["probability"] for one in row["binding"]}
-        bar = stacked({name: odds.get(name, 0.0) for name in names}, 1.0, _BAR) if pictures else Text()
-        told = ", ".join(f"{name} {share:.0%}" for name, share in odds.items() if share >= _SHOWN) or "demand"
+    every = [{one["constraint"]: one["probability"] for one in row["binding"]} for row in rows]
+    said = [", ".join(f"{name} {share:.0%}" for name, share in odds.items() if share >= _SHOWN) or "demand"
+            for odds in every]  # fmt: skip
+    cells = max(min(_BAR, out.width - len("2026    ") - max(map(len, said), default=0)), _LEAST_BAR)
+    for row, odds, told in zip(rows, every, said, strict=True):
+        bar = stacked({name: odds.get(name, 0.0) for name in names}, 1.0, cells) if pictures else Text()
         out.print(Text.assemble(f"{row['year']}  ", bar, f"  {told}"))
         worth = [f"{one['constraint']} {shadow_of(one)}" for one in row["binding"] if one["shadow_price_usd"] > 0]
         if worth:
@@ -122,9 +131,9 @@ def _binding(out: Console, rows: Sequence[Mapping[str, Any]], *, pictures: bool)
 def _question(out: Console, answer: Mapping[str, Any]) -> None:
     out.print()
     out.print(Text("does efficiency grow it? the same draws against the software of the start", "bold"))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("", "grows", "shrinks", "ratio (10–90 %)", "no limits: grows", "ratio"):
-        table.add_column(column, justify="left" if not column else "right", no_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in ("", "grows", "shrinks", "ratio (10–90 %)", "no limits:\ngrows", "no limits:\nratio (10–90 %)"):
+        table.add_column(column, justify="left" if not column else "right", no_wrap=True, vertical="bottom")
     rows: dict[str, dict[bool, Mapping[str, Any]]] = {}
     for one in answer["question"]:
         rows.setdefault(one["measure"], {})[one["supply_limited"]] = one
@@ -202,7 +211,12 @@ def _said(err: Console, answer: Mapping[str, Any]) -> None:
 
 
 def _times(span: Mapping[str, float]) -> str:
-    return f"{number(span['p50'], 2)} ({number(span['p10'], 2)}–{number(span['p90'], 2)})"
+    """A ratio with its range.
+
+    >>> _times({"p10": 0.88, "p50": 0.98, "p90": 1.04})
+    '0.98 (0.88–1.04)'
+    """
+    return f"{span['p50']:.2f} ({span['p10']:.2f}–{span['p90']:.2f})"
 
 
 def scientific(value: float) -> str:

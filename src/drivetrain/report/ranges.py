@@ -17,7 +17,7 @@ _KIND = {
 }
 _MOST_NOTES = 2
 _WORDS = {"usd_per_million_output_tokens": "cheapest", "joules_per_output_token": "least energy",
-          "n_accelerators": "fewest accelerators"}  # fmt: skip
+          "n_accelerators": "fewest accelerators", "provisioned_power_w": "most tokens per megawatt"}  # fmt: skip
 
 
 def with_range(text: str, value: float | None, low: float | None, high: float | None, unit: str = "") -> str:

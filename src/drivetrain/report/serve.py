@@ -99,9 +99,9 @@ def print_plan(answer: dict[str, Any], *, pictures: bool = True, saved: bool = F
         for line in plan_pictures(answer, out.width):
             out.print(line)
     searched = f"{answer['n_evaluated']:,} deployments evaluated in {number(answer['elapsed_s'])} s"
-    unpriced = (
-        f"; no price, not ranked: {', '.join(_what(row) for row in answer['unpriced'])}" if answer["unpriced"] else ""
-    )
+    ranked = ", not ranked" if answer["scenario"]["objective"] == "cost" else ""
+    names = ", ".join(_what(row) for row in answer["unpriced"])
+    unpriced = f"; no price{ranked}: {names}" if names else ""
     out.print()
     out.print(Text(f"{searched}{unpriced}.", style="dim"))
     if best and not saved:

@@ -72,7 +72,7 @@ class OutlookQuestion:
 def read_outlook(path: str | Path) -> OutlookQuestion:
     """Read an outlook file; errors name file, line and key."""
     place = Path(path)
-    table = dict(read_table(place))
+    table = dict(read_table(place, "an outlook is a .toml or .json file"))
     text = place.read_text(encoding="utf-8")
 
     def told(error: DrivetrainError, key: str) -> FileError:

@@ -31,6 +31,14 @@ def test_what_is_asked_for_is_what_works(sample, quarters):
         assert np.all(one.power_w <= sample.limits.power_w[quarters.index(one)] * (1 + 1e-6))
 
 
+def test_a_fall_of_rents_beyond_all_of_them_is_a_steep_one():
+    """A draw in the tail of ``finance.fall`` lies above 1: it is read as 0.9, so costs stay finite."""
+    ends = [run(world({**central(quantities()), "finance.fall": np.array([fall])}, 2026.5)) for fall in (1.05, 0.9)]
+    for above, steep in zip(*ends, strict=True):
+        assert np.all(np.isfinite(above.rent_usd_per_unit_year))
+        assert above.rent_usd_per_unit_year == pytest.approx(steep.rent_usd_per_unit_year)
+
+
 def test_demand_falls_with_the_rent(sample):
     ask = asking(sample, sample.states, np.ones((len(sample.tasks), sample.n)), 0)
     low, high = ask(sample.rent_start_usd), ask(2.0 * sample.rent_start_usd)

@@ -53,6 +53,17 @@ def test_no_figure_is_ever_cut(rows):
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_what_is_ranked_by_is_shown():
+    console = Console(width=80, file=io.StringIO(), color_system=None)
+    rows = [row() | {"provisioned_power_w": 412e3}]
+    answer = {"by_instance": [], "by_accelerator": rows, "scenario": {"objective": "tokens-per-megawatt"}}
+    console.print(alternatives(answer, 80))
+    text = console.file.getvalue()
+    assert "power" in text
+    assert "412 kW" in text
+    assert "power" not in printed(rows, 80)
+
+
 def test_wide_pages_hold_everything_in_full():
     text = printed([row()], 140)
     assert "4x gb200-nvl72 + 16x h200-sxm-141gb (1x pp4 > 2x dp8ep8)" in text

@@ -48,4 +48,7 @@ def test_the_ranking_is_said_in_tens(probability, often):
     found = {"metric": "joules_per_output_token", "runner_up": "b", "probability": probability}
     assert often in ranking_line(found)
     assert ranking_line(found).startswith("ranking     least energy in ")
+    assert ranking_line({**found, "metric": "provisioned_power_w"}).startswith(
+        "ranking     most tokens per megawatt in"
+    )
     assert ranking_line(None) == ""

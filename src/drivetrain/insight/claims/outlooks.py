@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.insight.claims.check import Input, Values
+from drivetrain.insight.claims.check import Computed, Input, Values
 
 if TYPE_CHECKING:
     from drivetrain.catalogue.spreads import Spread
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from drivetrain.demand.yearly import Year
 
 Floats = NDArray[np.float64]
-DRAWS, SEED, END_YEAR = 64, 0, 2031
+DRAWS, SEED, END_YEAR = 256, 0, 2031
 QUANTITIES = {
     "training_growth": "training.growth",
     "inference_start": "world.inference_frac",
@@ -93,6 +93,17 @@ def span(values: Floats) -> tuple[float, float]:
     """The 10th and the 90th percentile over draws."""
     low, high = np.quantile(values, [0.1, 0.9])
     return float(low), float(high)
+
+
+def ranges(c: Computed, values: Floats, digits: str) -> str:
+    """Both ranges in words: that over draws, and the ledger's own, which moves one input after the other.
+
+    >>> ranges(Computed(2.0, 1.5, 3.0), np.array([1.0, 2.0, 3.0]), ".1f")
+    '1.2 to 2.8 over draws, 1.5 to 3.0 as inputs move one at a time'
+    """
+    low, high = span(values)
+    one = f"{c.low:{digits}} to {c.high:{digits}} as inputs move one at a time"
+    return f"{low:{digits}} to {high:{digits}} over draws, {one}"
 
 
 def point(name: str, month: str, low: float | None = None, high: float | None = None) -> Input:

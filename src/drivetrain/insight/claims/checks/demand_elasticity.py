@@ -10,14 +10,15 @@ from drivetrain.insight.claims.check import Check, Computed, Input, Values, Verd
 from drivetrain.insight.claims.inputs import choice
 from drivetrain.insight.claims.outlooks import (
     ADOPTION,
+    DRAWS,
     Floats,
     Outlook,
     answered,
     median,
     outlook_inputs,
     ran,
+    ranges,
     ratio,
-    span,
 )
 
 _FAST, _SLOW = 2.0, 0.5
@@ -58,12 +59,11 @@ def _question_verdict(c: Computed, v: Values) -> Verdict:
 
 
 def _question_evidence(c: Computed, v: Values) -> str:
-    low, high = span(elasticity(ran(v)))
     free, held = answered(v)["compute", False], answered(v)["compute", True]
     return (
-        f"Elasticity, an output of eight classes, is {c.value:.2f} in 2030 ({low:.2f} to {high:.2f} over draws); C ~ "
-        f"e^(1 - eps). Gains of software change compute to 2030 {free.p50:.2f} times where supply follows "
-        f"({free.p10:.2f} to {free.p90:.2f}) and {held.p50:.2f} times under the limits of supply."
+        f"Elasticity, an output of eight classes, is {c.value:.2f} in 2030 ({ranges(c, elasticity(ran(v)), '.2f')}); "
+        f"C ~ e^(1 - eps). Gains of software change compute to 2030 {free.p50:.2f} times where supply follows "
+        f"({free.p10:.2f} to {free.p90:.2f} over draws) and {held.p50:.2f} times under the limits of supply."
     )
 
 
@@ -161,8 +161,8 @@ def _sign_evidence(c: Computed, v: Values) -> str:
     outlook = ran(v)
     cheaper = median(outlook.years[-1].price_usd_per_token / ran(v, frozen=True).years[-1].price_usd_per_token)
     return (
-        f"With gains of software a token costs {cheaper:.2f} of what it does without in 2030, and {c.value:.1f} times "
-        f"the tokens are served to then; more in {float((_more_tokens(v) > v['same']).mean()):.0%} of draws."
+        f"With gains of software a token of 2030 costs {cheaper:.2f} times what it costs without, and {c.value:.1f} "
+        f"times as many tokens are served from 2026 to 2030; more in {float((_more_tokens(v) > v['same']).mean()):.0%} of draws."
     )
 
 
@@ -198,15 +198,19 @@ def _open_verdict(c: Computed, v: Values) -> Verdict:
     return "holds" if all(cases) else "holds under conditions" if any(cases) else "wrong"
 
 
-def _open_evidence(_c: Computed, v: Values) -> str:
+_USED = {"compute": "compute", "dollars": "rent paid", "hbm": "HBM bought", "power": "power"}
+
+
+def _open_evidence(c: Computed, v: Values) -> str:
     rows = answered(v)
-    told = ", ".join(f"{name} {rows[name, True].probability:.0%} ({rows[name, False].probability:.0%})"
-                     for name in ("compute", "dollars", "hbm", "power"))  # fmt: skip
+    told = ", ".join(f"{said} {rows[name, True].probability:.0%} ({rows[name, False].probability:.0%})"
+                     for name, said in _USED.items())  # fmt: skip
     more = float((ratio(ran(v), "total_flop") > 1.0).mean())
     return (
-        f"Draws in which gains of software raise what is used to 2030, under limits of supply (without them): {told}. "
-        f"Another question is whether compute grows at all: it does from 2026 to 2030 in {more:.0%} of draws. These "
-        "are odds under stated assumptions."
+        f"Share of {DRAWS} draws in which gains of software raise what is used to 2030, under limits of supply (without "
+        f"them): {told}; for compute {c.low:.0%} to {c.high:.0%} as inputs move one at a time. Another question is "
+        f"whether compute grows at all: it does from 2026 to 2030 in {more:.0%} of draws. These are odds under stated "
+        "assumptions."
     )
 
 

@@ -128,7 +128,7 @@ def outgrown_share(v: Values) -> float:
 def _outgrows_verdict(c: Computed, v: Values) -> Verdict:
     if c.high < v["half"]:
         return "holds"
-    return "holds under conditions" if c.value < v["half"] else "wrong"
+    return "holds under conditions" if c.low < v["half"] else "wrong"
 
 
 def _outgrows_evidence(c: Computed, v: Values) -> str:

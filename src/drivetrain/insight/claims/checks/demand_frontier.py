@@ -8,7 +8,7 @@ import numpy as np
 
 from drivetrain.insight.claims.check import Check, Computed, Input, Values, Verdict, register
 from drivetrain.insight.claims.inputs import choice, of_economic, stated
-from drivetrain.insight.claims.outlooks import Floats, median, outlook_inputs, ran, span
+from drivetrain.insight.claims.outlooks import Floats, median, outlook_inputs, ran, ranges, span
 
 # B14: faster than assumed
 
@@ -90,9 +90,9 @@ def _plateau_verdict(c: Computed, v: Values) -> Verdict:
 def _plateau_evidence(c: Computed, v: Values) -> str:
     with_it = median(training_flop({**v, "training_growth": v["plateau_growth"]}))
     return (
-        f"With {v['training_growth']:.1f} times a year at the start training's compute grows "
-        f"{median(training_flop(v)):.1f} times from 2026 to 2030, with {v['plateau_growth']:.1f} times "
-        f"{with_it:.1f} times: {c.value:.2f} of it."
+        f"Where training asks for {v['training_growth']:.1f} times as much compute a year at the start, it uses "
+        f"{median(training_flop(v)):.1f} times the compute of 2026 in 2030; where it asks for "
+        f"{v['plateau_growth']:.1f} times as much, {with_it:.1f} times: {c.value:.2f} of the growth without a plateau."
     )
 
 
@@ -123,11 +123,10 @@ def _persists_verdict(c: Computed, v: Values) -> Verdict:
 
 
 def _persists_evidence(c: Computed, v: Values) -> str:
-    low, high = span(training_flop(v))
     more = float((training_flop(v) > v["same"]).mean())
     return (
-        f"Training uses {c.value:.1f} times the compute of 2026 in 2030 ({low:.1f} to {high:.1f} over draws, more in "
-        f"{more:.0%} of them) where it asks for {v['training_growth']:.1f} times as much a year at the start, an "
+        f"Training uses {c.value:.1f} times the compute of 2026 in 2030 ({ranges(c, training_flop(v), '.1f')}; more in "
+        f"{more:.0%} of draws) where it asks for {v['training_growth']:.1f} times as much a year at the start, an "
         "assumption and not a finding."
     )
 

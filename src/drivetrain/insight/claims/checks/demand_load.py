@@ -11,7 +11,7 @@ import numpy as np
 
 from drivetrain.insight.claims.check import Check, Computed, Input, Values, Verdict, register
 from drivetrain.insight.claims.inputs import choice, of_economic
-from drivetrain.insight.claims.outlooks import Floats, median, outlook_inputs, ran, span
+from drivetrain.insight.claims.outlooks import Floats, median, outlook_inputs, ran, ranges
 from drivetrain.insight.claims.replica import explained, memory_frac, replica
 from drivetrain.insight.claims.sourced import part_input
 
@@ -203,12 +203,11 @@ def _live_verdict(_c: Computed, v: Values) -> Verdict:
 
 
 def _live_evidence(c: Computed, v: Values) -> str:
-    low, high = span(_live(v, last=True))
     more = float((_live(v, last=True) > _live(v, last=False)).mean())
     return (
         f"Of the compute that serves tokens {median(_live(v, last=False)):.0%} answers somebody who waits at the start "
-        f"of 2026 and {c.value:.0%} at the end of 2030 ({low:.0%} to {high:.0%} over draws; more in {more:.0%} of "
-        "them), by the growth of agents against reasoning and workflows that run in batches."
+        f"of 2026 and {c.value:.0%} at the end of 2030 ({ranges(c, _live(v, last=True), '.0%')}; more in {more:.0%} "
+        "of draws), by the growth of agents against reasoning and workflows that run in batches."
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from drivetrain.insight.claims.check import Check, Computed, Input, Values, Verdict, register
 from drivetrain.insight.claims.inputs import choice, claimed
-from drivetrain.insight.claims.outlooks import Floats, median, outlook_inputs, ran, ratio, span, tokens_ratio
+from drivetrain.insight.claims.outlooks import Floats, median, outlook_inputs, ran, ranges, ratio, tokens_ratio
 
 ESSAY = "004"
 
@@ -44,10 +44,9 @@ def _added_verdict(_c: Computed, v: Values) -> Verdict:
 
 
 def _added_evidence(c: Computed, v: Values) -> str:
-    low, high = span(_added(v))
     return (
         f"Inference is {median(ran(v).years[0].inference_frac):.0%} of compute in 2026 and {c.value:.0%} of what is "
-        f"added until 2030 ({low:.0%} to {high:.0%} over draws), more than its share in {_rising(v):.0%} of draws, "
+        f"added until 2030 ({ranges(c, _added(v), '.0%')}), more than its share in {_rising(v):.0%} of draws, "
         f"where training asks for {v['training_growth']:.1f} times as much a year at the start."
     )
 
@@ -161,10 +160,9 @@ def _dominant_verdict(c: Computed, v: Values) -> Verdict:
 
 
 def _dominant_evidence(c: Computed, v: Values) -> str:
-    low, high = span(ran(v).years[-1].inference_frac)
     return (
-        f"{c.value:.0%} of compute serves in 2030 ({low:.0%} to {high:.0%} over draws), more than half in "
-        f"{_dominant(v):.0%} of draws; {v['inference_start']:.0%} at the start of 2026 is an assumption after Deloitte."
+        f"{c.value:.0%} of compute serves in 2030 ({ranges(c, ran(v).years[-1].inference_frac, '.0%')}), more than "
+        f"half in {_dominant(v):.0%} of draws; {v['inference_start']:.0%} at the start of 2026 is an assumption after Deloitte."
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from drivetrain.insight.claims.check import Check, Computed, Input, Values, Verdict, register
 from drivetrain.insight.claims.inputs import choice
-from drivetrain.insight.claims.outlooks import Floats, median, outlook_inputs, point, ran, ratio, span, tokens_ratio
+from drivetrain.insight.claims.outlooks import Floats, median, outlook_inputs, point, ran, ranges, ratio, tokens_ratio
 from drivetrain.insight.claims.sourced import price_input
 
 H100 = "h100-sxm-80gb"
@@ -40,12 +40,11 @@ def _revenue_verdict(c: Computed, v: Values) -> Verdict:
 
 def _revenue_evidence(c: Computed, v: Values) -> str:
     outlook = ran(v)
-    low, high = span(_conversion(v))
     return (
         f"Tokens grow {median(tokens_ratio(outlook)):.0f} times from 2026 to 2030, infrastructure bought in a year "
-        f"{median(ratio(outlook, 'capex_usd')):.1f} times, {c.value:.2f} as much ({low:.2f} to {high:.2f} over "
-        "draws). Capacity added times its price is what suppliers earn; gains of software, stock in place and limits "
-        "stand between."
+        f"{median(ratio(outlook, 'capex_usd')):.1f} times, {c.value:.2f} as much "
+        f"({ranges(c, _conversion(v), '.2f')}). Capacity added times its price is what suppliers earn; gains of "
+        "software, stock in place and limits stand between."
     )
 
 
@@ -99,6 +98,9 @@ register(Check(
 # B35: what is scarce when inference dominates
 
 
+_LIMIT = {"hbm": "HBM", "budget": "budgets", "demand": "nothing but demand"}
+
+
 def _limits_inputs() -> Mapping[str, Input]:
     return outlook_inputs(most=choice(0.5, "share", "in most draws and quarters"))
 
@@ -123,9 +125,11 @@ def _limits_verdict(c: Computed, v: Values) -> Verdict:
 
 
 def _limits_evidence(c: Computed, v: Values) -> str:
-    told = ", ".join(f"{name} {share:.0%}" for name, share in sorted(_binding(v).items(), key=lambda row: -row[1]))
+    shares = sorted(_binding(v).items(), key=lambda row: -row[1])
+    told = ", ".join(f"{_LIMIT.get(name, name)} {share:.0%}" for name, share in shares)
     return (
-        f"What holds supply back most in 2030, by draws and quarters: {told}; power and HBM together {c.value:.0%}. "
+        f"What holds supply back most in 2030, by draws and quarters: {told}; power and HBM together {c.value:.0%} "
+        f"({c.low:.0%} to {c.high:.0%} as inputs move one at a time). "
         "Where power binds, throughput per watt is what pays. Latency and software have no shadow price in the model: "
         "they are drivers of what a unit serves."
     )

@@ -67,7 +67,7 @@ def _bill_evidence(c: Computed, v: Values) -> str:
 register(Check(
     id="B02", quantity="cost of DeepSeek-V3's final training run, from its parts", unit="USD",
     inputs=_bill_inputs, compute=final_run_usd, judge=_bill_verdict, evidence=_bill_evidence,
-    command="drivetrain cost lifetime --model llama-3.1-70b --tokens 15T", moved={"mfu": 0.2},
+    command="drivetrain cost lifetime --model deepseek-v3", moved={"mfu": 0.2},
 ))  # fmt: skip
 
 

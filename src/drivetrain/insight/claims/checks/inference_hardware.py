@@ -181,8 +181,8 @@ def _judge_hbm4(c: Computed, v: Values) -> Verdict:
 def _told_hbm4(c: Computed, v: Values) -> str:
     return (
         f"{v['width_bits']:.0f} pins at {8 * v['pin_bytes_per_s'] / 1e9:.1f} Gbit/s are {c.value / 1e12:.2f} TB/s "
-        f"({c.low / 1e12:.2f} to {c.high / 1e12:.2f}) for one stack: the claim needs 'per stack', and is the "
-        "standard's lowest speed."
+        f"({c.low / 1e12:.2f} to {c.high / 1e12:.2f}) for one stack: 2 TB/s is one stack at the standard's 8 "
+        "Gbit/s, so the claim needs 'per stack'."
     )
 
 

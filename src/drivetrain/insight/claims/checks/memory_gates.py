@@ -127,7 +127,9 @@ def _gate_verdict(c: Computed, v: Values) -> Verdict:
 
 
 def _gate_evidence(c: Computed, v: Values) -> str:
-    told = ", ".join(f"{name.replace('_', ' ')} {gain:.1%}" for name, gain in resource_gains(v).items())
+    told = ", ".join(
+        f"{name.replace('_', ' ').replace('hbm', 'HBM')} {gain:.1%}" for name, gain in resource_gains(v).items()
+    )
     tight, relaxed = (hbm_frac_of_marginals({**v, "tpot_s": limit}) for limit in (0.02, 0.1))
     return (
         f"Llama 3.1 70B on four H100 at a TPOT p95 of {show(v['tpot_s'], 's')}: a tenth more gives {told}; HBM is "

@@ -70,10 +70,10 @@ def _regret_evidence(c: Computed, v: Values) -> str:
     training, serving = costs_of_both(v)
     best_training, best_serving = min(training, key=training.__getitem__), min(serving, key=serving.__getitem__)
     return (
-        f"Of H100, H200 and B200 {_short(best_training)} trains Llama 3.1 70B cheapest "
+        f"Of H100, H200 and B200, {_short(best_training)} trains Llama 3.1 70B cheapest "
         f"(${training[best_training]:,.0f}) and {_short(best_serving)} serves it cheapest at a TPOT p95 of "
         f"{show(v['tpot_s'], 's')} (${serving[best_serving]:.2f} per million tokens). Served on the part bought for "
-        f"training a token costs {c.value:.2f} times as much; where both are the same part there is no regret."
+        f"training, a token costs {c.value:.2f} times as much; where both are the same part there is no regret."
     )
 
 
@@ -205,11 +205,12 @@ def _tornado_evidence(c: Computed, v: Values) -> str:
     effects = {name: math.exp(abs(effect)) for name, effect in tornado(v).items()}
     told = ", ".join(f"{name} {effects[name]:.1f}x" for name in sorted(effects, key=lambda name: -effects[name]))
     least = min(effects[name] for name in NAMED)
-    larger = ", ".join(name for name in effects if name not in NAMED and effects[name] > least) or "nothing else"
+    more = [name for name in effects if name not in NAMED and effects[name] > least]
+    larger = f"{' and '.join(more) or 'nothing else'} {'count' if len(more) > 1 else 'counts'}"
     return (
         f"Llama 3.1 70B in FP8 on four H100 at a TPOT p95 of {show(v['tpot_s'], 's')}: what the range of each driver "
-        f"does to the cost of a token: {told}. The three named are {c.value:.0%} of the variance; {larger} count for "
-        "more than the least of them."
+        f"does to the cost of a token: {told}. The three named are {c.value:.0%} of the variance; {larger} for more "
+        "than the least of them."
     )
 
 

@@ -205,9 +205,11 @@ def _cache_evidence(c: Computed, v: Values) -> str:
     plain, lean = (replica(LARGE, H100, f"tp{min(n, 8)}", v["input_tokens"], 500.0, techniques=text)
                    for text in ("", f"kv-compression={v['kept_frac']}"))  # fmt: skip
     rate = full_rate(lean, SLO) / full_rate(plain, SLO)
+    few = int(_fewest(v, v["kept_frac"]))
+    with_it = f"still {few}" if few == n else f"{few} ({c.value:g} to 1)"
     return (
         f"Llama 3.1 70B for {v['sequences']:g} users with {v['input_tokens']:,.0f} tokens each takes {n} H100; with "
-        f"{v['kept_frac']:.0%} of the cache kept {int(_fewest(v, v['kept_frac']))} ({c.value:g} to 1). Weights "
+        f"{v['kept_frac']:.0%} of the cache kept {with_it}. Weights "
         f"of {plain.memory.weights * min(n, 8) / 1e9:.0f} GB do not shrink. What grows is how many fit at once, "
         f"{plain.memory.fits:.0f} to {lean.memory.fits:.0f}, and requests/s, {rate:.1f} times."
     )
