@@ -19,7 +19,8 @@ Floats = NDArray[np.float64]
 QUANTILES = (0.5, 0.9, 0.95, 0.99)
 Z = (0.0, 1.2815515655446004, 1.6448536269514722, 2.3263478740408408)
 _WITHIN = 2e-5  # of a quantile
-_MOST = 40  # evaluations; a few are enough
+_CLOSE = 1e-4  # deviations of a normal variable
+_MOST = 60  # evaluations; a few are enough
 _REACH = 600.0  # tails that the spread of own times may be long, lest exponentials underflow
 _SHORT = 1e-4  # of own times: shorter waits on average are none
 _RARE = 1e-12  # chance of a wait
@@ -125,18 +126,18 @@ def tpot_quantile(
             below += weight[j] * _gamma_below((y - shift[j]) / scale[j], root[j])
         # in terms of a normal deviate the share below is about linear: secant steps
         off = normal_quantile(below) - z
+        if abs(off) <= _CLOSE:
+            break
         if off < 0.0:
             low = y
         else:
             high = y
         slope = (off - was) / stride if iteration > 0 and stride != 0.0 else 1.0 / typical
         step = -off / slope if slope > 0.0 else 0.0
-        if not low < y + step < high:
+        if iteration % 3 == 2 or abs(step) <= _WITHIN * y or not low < y + step < high:
             step = 0.5 * (low + high) - y
         was, stride = off, step
         y += step
-        if abs(step) <= _WITHIN * y:
-            break
     return float(y)
 
 
