@@ -23,7 +23,7 @@ def test_a_plan_of_pools_has_the_shape_of_every_plan(answer):
     best = apart["best"]
     for role in ("prefill", "decode"):
         assert best["layout"][role]["replicas"] >= 1
-        assert best["layout"][role]["layout"].startswith("tp")
+        assert best["layout"][role]["layout"].startswith(("tp", "pp"))
     pools = best["disaggregated"]
     serving = sum(pools[role]["n_accelerators"] for role in ("prefill", "decode"))
     assert serving + best["idle_accelerators"] + best["spare_accelerators"] == best["n_accelerators"]

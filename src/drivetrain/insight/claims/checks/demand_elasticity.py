@@ -162,7 +162,8 @@ def _sign_evidence(c: Computed, v: Values) -> str:
     cheaper = median(outlook.years[-1].price_usd_per_token / ran(v, frozen=True).years[-1].price_usd_per_token)
     return (
         f"With gains of software a token of 2030 costs {cheaper:.2f} times what it costs without, and {c.value:.1f} "
-        f"times as many tokens are served from 2026 to 2030; more in {float((_more_tokens(v) > v['same']).mean()):.0%} of draws."
+        f"times as many tokens are served from 2026 to 2030; more in "
+        f"{float((_more_tokens(v) > v['same']).mean()):.0%} of draws."
     )
 
 
@@ -207,8 +208,8 @@ def _open_evidence(c: Computed, v: Values) -> str:
                      for name, said in _USED.items())  # fmt: skip
     more = float((ratio(ran(v), "total_flop") > 1.0).mean())
     return (
-        f"Share of {DRAWS} draws in which gains of software raise what is used to 2030, under limits of supply (without "
-        f"them): {told}; for compute {c.low:.0%} to {c.high:.0%} as inputs move one at a time. Another question is "
+        f"Share of {DRAWS} draws in which gains of software raise what is used to 2030, under limits of supply "
+        f"(without them): {told}; for compute {c.low:.0%} to {c.high:.0%} as inputs move one at a time. Another question is "
         f"whether compute grows at all: it does from 2026 to 2030 in {more:.0%} of draws. These are odds under stated "
         "assumptions."
     )

@@ -162,7 +162,8 @@ def _dominant_verdict(c: Computed, v: Values) -> Verdict:
 def _dominant_evidence(c: Computed, v: Values) -> str:
     return (
         f"{c.value:.0%} of compute serves in 2030 ({ranges(c, ran(v).years[-1].inference_frac, '.0%')}), more than "
-        f"half in {_dominant(v):.0%} of draws; {v['inference_start']:.0%} at the start of 2026 is an assumption after Deloitte."
+        f"half in {_dominant(v):.0%} of draws; {v['inference_start']:.0%} at the start of 2026 is an "
+        "assumption after Deloitte."
     )
 
 

@@ -82,7 +82,8 @@ def _told_past(c: Computed, v: Values) -> str:
     return (
         f"Llama 3.1 70B on {v['n_accelerators']:.0f} H100 with {8 * v['link_bytes_per_s'] / 1e9:.0f} Gbit/s each waits "
         f"{here['waiting_frac']:.1%} of a step for links, {nvlink:.0%} of that for NVLink inside the nodes (tensor "
-        f"parallelism); twice the network between them gains {gains['network']:.1%}, twice the FLOPs {gains['compute']:.0%}: the network's part is {c.value:.1%} (up to {c.high:.0%}). For an 8B model on "
+        f"parallelism); twice the network between them gains {gains['network']:.1%}, twice the FLOPs "
+        f"{gains['compute']:.0%}: the network's part is {c.value:.1%} (up to {c.high:.0%}). For an 8B model on "
         f"{v['many']:,.0f} its part is {_many_part(v):.0%}."
     )
 

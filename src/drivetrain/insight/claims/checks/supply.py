@@ -99,9 +99,9 @@ def _displaced_evidence(c: Computed, v: Values) -> str:
     w, b = v["wafer_frac"], v["bit_frac"]
     trade = (w / b) / ((1.0 - w) / (1.0 - b))
     return (
-        f"HBM takes {w:.0%} of DRAM wafers and gives {b:.0%} of its bits, so a bit of HBM costs as much as {trade:.1f} others. "
-        f"Those wafers would have made {c.value:.0%} more ordinary DRAM, {c.value / v['bit_growth']:.1f} years of its "
-        f"growth (one is enough to be missed). That gaming GPUs were cut by {v['gaming_cut']:.0%} is reported from "
+        f"HBM takes {w:.0%} of DRAM wafers and gives {b:.0%} of its bits, so a bit of HBM costs as much as "
+        f"{trade:.1f} others. Those wafers would have made {c.value:.0%} more ordinary DRAM, "
+        f"{c.value / v['bit_growth']:.1f} years of its growth (one is enough to be missed). That gaming GPUs were cut by {v['gaming_cut']:.0%} is reported from "
         "supply chains and not confirmed."
     )
 
@@ -230,14 +230,14 @@ def _power_evidence(c: Computed, v: Values) -> str:
     return (
         f"AI took about {show(ai, 'W')} of the {show(now, 'W')} of all data centres at the end of 2025. Compute times "
         f"{v['compute_growth']:.1f} and FLOP per joule times {v['energy_growth']:.2f} a year make its power times "
-        f"{growth:.1f}; at that, with all else as it is, it takes what the IEA expects of all in 2030 "
+        f"{growth:.1f}; at that, with all else as it is, it takes data centres to what the IEA expects of all in 2030 "
         f"({then * _SECONDS_PER_YEAR / JOULES_PER_KWH / 1e9:,.0f} TWh a year) in {c.value:.1f}. Where that is before "
         "the end of 2030, more is built than expected or power caps growth."
     )
 
 
 register(Check(
-    id="A72", quantity="when AI at present growth, all else as it is, takes data centres to the power expected in 2030", unit="year",
-    inputs=_power_inputs, compute=year_of_exceeding, judge=_power_verdict, evidence=_power_evidence,
+    id="A72", quantity="when AI at present growth, all else as it is, takes data centres to the power expected in 2030",
+    unit="year", inputs=_power_inputs, compute=year_of_exceeding, judge=_power_verdict, evidence=_power_evidence,
     command="drivetrain claims A72 --set compute_growth=3.3", moved={"compute_growth": 1.45},
 ))  # fmt: skip
