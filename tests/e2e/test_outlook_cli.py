@@ -48,7 +48,8 @@ def test_the_table_has_verdict_first_and_next_last_within_80_columns(capsys, mon
     assert "…" not in out
     assert "not a full cost" in out
     for word in ("rent paid", "HBM bought", "ratio (10–90 %)", "tok/month", "capex", "$/Mtok", "10 % – half – 90 %",
-                 "shadow prices", "grows", "elasticity", "capital 2027", "solved for", "not investment advice"):  # fmt: skip
+                 "shadow prices", "grows", "elasticity", "capital 2027", "solved for",
+                 "not investment advice"):  # fmt: skip
         assert word in out
     assert "are assumed" in err
     assert "├" in out
