@@ -210,8 +210,8 @@ def _open_evidence(c: Computed, v: Values) -> str:
     return (
         f"Share of {DRAWS} draws in which gains of software raise what is used to 2030, under limits of supply "
         f"(without them): {told}; for compute {c.low:.0%} to {c.high:.0%} as inputs move one at a time. "
-        f"Another question is whether compute grows at all: it does from 2026 to 2030 in {more:.0%} of draws. These are "
-        "odds under stated assumptions."
+        f"Another question is whether compute grows at all: it does from 2026 to 2030 in {more:.0%} of draws. These "
+        "are odds under stated assumptions."
     )
 
 

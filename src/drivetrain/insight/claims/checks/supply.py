@@ -101,8 +101,8 @@ def _displaced_evidence(c: Computed, v: Values) -> str:
     return (
         f"HBM takes {w:.0%} of DRAM wafers and gives {b:.0%} of its bits, so a bit of HBM costs as much as "
         f"{trade:.1f} others. Those wafers would have made {c.value:.0%} more ordinary DRAM, "
-        f"{c.value / v['bit_growth']:.1f} years of its growth (one is enough to be missed). That gaming GPUs were cut by "
-        f"{v['gaming_cut']:.0%} is reported from supply chains and not confirmed."
+        f"{c.value / v['bit_growth']:.1f} years of its growth (one is enough to be missed). That gaming GPUs were cut "
+        f"by {v['gaming_cut']:.0%} is reported from supply chains and not confirmed."
     )
 
 
