@@ -47,6 +47,24 @@ def _check_match(f: Fleet, r: Requests) -> None:
                 f"pool '{p.name}' keeps blocks of {block} tokens, the requests' hashes name {r.hash_tokens}. "
                 f"Use hashes of a multiple of {block} tokens, or turn its prefix cache off."
             )
+    if any(p.cache.prefix and p.cache.host_blocks > 0 for p in f.pools):
+        remedy = (
+            "a name stands twice among its hashes; a name stands for all tokens up to its piece, so give each its own"
+        )
+        refuse_rows(_names_twice(r), "hash_count", r.hash_count, remedy)
+
+
+def _names_twice(r: Requests) -> Bools:
+    """Which requests name two pieces of their prefix alike."""
+    owner = np.repeat(np.arange(len(r)), r.hash_count)
+    first = np.repeat(r.hash_start - np.concatenate([[0], np.cumsum(r.hash_count)[:-1]]), r.hash_count)
+    names = r.hashes[first + np.arange(len(owner))]
+    order = np.lexsort((names, owner))
+    owner, names = owner[order], names[order]
+    same = (owner[1:] == owner[:-1]) & (names[1:] == names[:-1])
+    found = np.zeros(len(r), dtype=bool)
+    found[owner[1:][same]] = True
+    return found
 
 
 def _check_select(f: Fleet, served: Bools) -> None:

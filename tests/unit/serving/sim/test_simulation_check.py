@@ -181,6 +181,14 @@ def test_hashes_match_blocks():
     checked(s.fleet(s.pool(cache=r.Cache(100, 16))), sent)
 
 
+def test_a_name_stands_once_among_a_requests_hashes_where_host_memory_keeps_them():
+    host = s.pool(cache=r.Cache(100, 8, prefix=True, host_blocks=5, host_s_per_token=0.1))
+    twice = s.requests(0, [100, 100], 2, prefixes=[(1, 2), (3, 3)], hash_tokens=24)
+    refused(s.fleet(host), twice, says="request 1|twice")
+    checked(s.fleet(host), s.requests(0, [100, 100], 2, prefixes=[(1, 2), (1, 3)], hash_tokens=24))
+    checked(s.fleet(s.pool(cache=r.Cache(100, 8, prefix=True))), twice)
+
+
 def test_options():
     checked(s.fleet(), GOOD, r.Options())
     refused(options=r.Options(horizon_s=0.0), says="horizon_s")
