@@ -39,14 +39,15 @@ def asked(world: World, quarters: Sequence[Quarter], draw: int = 0, *, contracte
     loads = [replace(one, contracted_frac=contracted_frac) for one in loads]
     budget = np.stack([one.budget_usd_per_year for one in quarters])
     allowed = replace(world.limits, budget_usd_per_year=budget)
-    rate = float(_at(world.at["finance.rate"], draw)[0])
+    rate = _one(world, "finance.rate", draw)
     return problem(world.vintages, world.fleet, allowed, loads, rate, draw)
 
 
 def _serving(world: World, quarters: Sequence[Quarter], draw: int) -> list[Load]:
     """A load a class, the compute beyond the counted tokens included."""
-    busy = min(float(_at(world.at["serving.utilisation_frac"], draw)[0]), 1.0)
-    markup, peak = (float(_at(world.at[name], draw)[0]) for name in ("market.markup", "serving.peak_to_mean"))
+    busy, markup, peak = (
+        _one(world, name, draw) for name in ("serving.utilisation_frac", "market.markup", "serving.peak_to_mean")
+    )
     found = []
     for c, task in enumerate(world.tasks):
         values = _row(world.values, c, draw)
@@ -67,7 +68,7 @@ def _curve(values: ClassValues, one: Quarter, c: int, draw: int) -> Blocks:
 
 
 def _training(world: World, draw: int) -> Load:
-    running, first = min(_one(world, "training.utilisation_frac", draw), 1.0), world.training_units_start
+    running, first = _one(world, "training.utilisation_frac", draw), world.training_units_start
     return _elastic(world, "training", first, "training.growth", "training.elasticity", running, draw)
 
 

@@ -27,7 +27,7 @@ from drivetrain.demand import allocate, chain, demand_curve, fleet, limits
 from drivetrain.demand.classes import State
 from drivetrain.demand.fleet import Fleet
 from drivetrain.demand.vintage import Vintage
-from drivetrain.demand.world import MONTHS_PER_YEAR, QUARTER, START_YEAR, Floats, World, expected_fall
+from drivetrain.demand.world import MONTHS_PER_YEAR, QUARTER, START_YEAR, Floats, World
 from drivetrain.units import JOULES_PER_KWH
 
 _TOLERANCE = 1e-5  # of the rent
@@ -97,7 +97,7 @@ def run(
         allowed = _financed(world.limits, t, earned, world.at["market.capital_response"])
         cleared = allocate.quarter(
             before, hardware, allowed, t, lambda price, ask=ask: ask(price).capacity,  # type: ignore[misc]
-            rate=world.at["finance.rate"], fall_per_year=expected_fall(world.at), guess=rent, tolerance=_TOLERANCE,
+            rate=world.at["finance.rate"], fall_per_year=world.at["finance.fall"], guess=rent, tolerance=_TOLERANCE,
         )  # fmt: skip
         rent = cleared.cleared.price_usd_per_unit_year
         q = rent / cleared.new_usd_per_unit_year
@@ -118,7 +118,7 @@ def run(
 def asking(world: World, states: State, efficiency: Floats, t: int) -> Callable[[Floats], Asked]:
     """What is asked for in quarter ``t`` as a function of the rent."""
     at, years = world.at, float(world.years[t]) - START_YEAR
-    busy = np.minimum(at["serving.utilisation_frac"], 1.0)
+    busy = at["serving.utilisation_frac"]
     unit_years = chain.units(np.ones(1), world.need_s, busy) / efficiency
     trained = limits.grown(
         world.training_units_start, at["training.growth"], at["training.growth_late"], at["limits.settle"], years
@@ -128,7 +128,7 @@ def asking(world: World, states: State, efficiency: Floats, t: int) -> Callable[
         world.other_units_start, at["market.other_growth"], at["market.other_growth_late"], at["limits.settle"], years
     )
     other = allocate.Training(rest, world.rent_start_usd, at["market.other_elasticity"])
-    live, running = world.interactive, np.minimum(at["training.utilisation_frac"], 1.0)
+    live, running = world.interactive, at["training.utilisation_frac"]
     priced, used = at["market.markup"] * unit_years, world.with_tokens * unit_years
 
     def ask(rent: Floats) -> Asked:

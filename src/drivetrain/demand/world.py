@@ -49,7 +49,10 @@ QUARTER = 0.25
 MONTHS_PER_YEAR = 12.0
 _ALL = 1e18  # more units than anybody offers
 _OVERLAP_YEARS = 1.0  # a generation is sold for this long beside the next
-_MOST_FALL = 0.9  # of rent in a year: the tail of a lognormal share reaches past 1, where nothing would be left to earn
+_MOST = {
+    "finance.fall": 0.9, "serving.utilisation_frac": 1.0, "training.utilisation_frac": 1.0,
+    "market.uncounted_like_tokens": 1.0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +105,13 @@ def quantities(changed: Mapping[str, Spread] | None = None) -> dict[str, Spread]
     return {**spreads("demand"), **spreads("supply"), **(changed or {})}
 
 
-def expected_fall(at: At) -> Floats:
-    """Fall of the rent a year that buyers expect, by draw, at most nine tenths.
+def bounded(at: At) -> dict[str, Floats]:
+    """``at`` with shares kept below what they can be: the far tails of their ranges are not.
 
-    >>> expected_fall({"finance.fall": np.array([0.16, 1.05])}).tolist()
+    >>> bounded({"finance.fall": np.array([0.16, 1.05]), "market.markup": np.array([3.0])})["finance.fall"].tolist()
     [0.16, 0.9]
     """
-    return np.minimum(at["finance.fall"], _MOST_FALL)
+    return {name: np.minimum(values, _MOST[name]) if name in _MOST else values for name, values in at.items()}
 
 
 def central(known: Mapping[str, Spread]) -> dict[str, Floats]:
@@ -126,12 +129,13 @@ def world(at: At, end_year: float) -> World:
     """Resolve an outlook from the start of 2026 until before ``end_year``."""
     if end_year <= START_YEAR:
         raise BadInputError(f"an outlook that ends in {end_year:g} has no quarter; it starts in {START_YEAR:g}.")
+    at = bounded(at)
     years = np.arange(START_YEAR, end_year - 1e-9, QUARTER)
     rows, tasks = table(), classes.known()
     vintages = _vintages(at, rows)
     by_name = classes.all_of(at, tasks)
     rent = at["market.rental_start"] * HOURS_PER_YEAR
-    markup, busy = at["market.markup"], np.minimum(at["serving.utilisation_frac"], 1.0)
+    markup, busy = at["market.markup"], at["serving.utilisation_frac"]
     need = np.array([[rows.need_s[one.name]] for one in tasks])
     prices = markup * chain.price_per_token(rent, need, busy)
     begun = classes.start(
@@ -146,7 +150,7 @@ def world(at: At, end_year: float) -> World:
     capacity = _offered(at, there, vintages, allowed, rent)
     serving, training, live = _split(at, tasks, counted, capacity)
     needed = counted.sum(axis=0)
-    beyond, like_tokens = serving / needed, np.minimum(at["market.uncounted_like_tokens"], 1.0)
+    beyond, like_tokens = serving / needed, at["market.uncounted_like_tokens"]
     _check_start(at, needed, serving)
     extra = np.maximum(beyond - 1.0, 0.0)  # a draw whose tokens need more than there is begins short, rent rising
     return World(at, years, tasks, values, states, need, vintages, _peak_flops(at, vintages, rows), allowed, there,
@@ -199,7 +203,7 @@ def _offered(at: At, there: Fleet, vintages: tuple[Vintage, ...], allowed: Limit
     """Units that the fleet and the purchases of the first quarter offer at the rent of the start."""
     cleared = allocate.quarter(
         there.by_vintage(len(vintages)), vintages, allowed, 0, lambda price: np.where(price < rent, _ALL, 0.0),
-        rate=at["finance.rate"], fall_per_year=expected_fall(at), guess=rent,
+        rate=at["finance.rate"], fall_per_year=at["finance.fall"], guess=rent,
     )  # fmt: skip
     return cleared.cleared.units
 
@@ -214,7 +218,7 @@ def _split(at: At, tasks: tuple[TaskClass, ...], counted: Floats, capacity: Floa
     frac = np.clip(at["world.inference_frac"], 0.01, 0.99)
     training = (1.0 - frac) / frac
     busiest = np.maximum(at["serving.peak_to_mean"] * interactive, 1.0)
-    serving = capacity / (busiest + training / np.minimum(at["training.utilisation_frac"], 1.0))
+    serving = capacity / (busiest + training / at["training.utilisation_frac"])
     return serving, serving * training, interactive
 
 
