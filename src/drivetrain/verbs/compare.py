@@ -12,9 +12,8 @@ from drivetrain import __version__
 from drivetrain.errors import BadInputError, DoesNotFitError, InfeasibleError, LayoutError, UnsupportedError
 from drivetrain.scenario import ServeScenario
 from drivetrain.scenario_file import VERBS, Question, choices_of, override, read_question
-from drivetrain.verbs.attribution import MOST_AVERAGED
 from drivetrain.verbs.difference import differences
-from drivetrain.verbs.explain_differences import explain
+from drivetrain.verbs.explain_differences import Answers, announced, explain
 from drivetrain.verbs.metric import MAIN, metric_named, number_in
 from drivetrain.verbs.plan_serve import CATALOGUE_DATE, plan
 from drivetrain.verbs.predict_serve import predict
@@ -59,14 +58,7 @@ def compare(
     first, second = _questions(a, b, changes)
     scenarios = first.scenario, second.scenario
     found = differences(*scenarios)
-    asked: dict[str, _Answer] = {}
-
-    def answer(scenario: ServeScenario) -> _Answer:
-        key = scenario.fingerprint()
-        if key not in asked:
-            asked[key] = _ask(first.verb, scenario)
-        return asked[key]
-
+    answer: Answers[ServeScenario, _Answer] = Answers(lambda scenario: _ask(first.verb, scenario))
     one, two = (_end(answer, scenario) for scenario in scenarios)
     objectives = {scenario.objective for scenario in scenarios}
     shared = objectives.pop() if len(objectives) == 1 else ""
@@ -74,8 +66,7 @@ def compare(
     measured = metric_named(metric or default, [end.fields for end in (one, two) if end.fields])
 
     if len(found) > 1 and one.fields and two.fields:
-        n = 2 ** len(found) if len(found) <= MOST_AVERAGED else len(found) + 1
-        tell(f"{len(found)} differences: up to {n} mixes of A and B are evaluated")
+        tell(announced(len(found)))
 
     def measure(scenario: ServeScenario) -> tuple[float | None, str]:
         said = answer(scenario)
@@ -89,7 +80,7 @@ def compare(
         "b": _side(second, scenarios[1], two, _name(a if b is None else b, changes or {}, "B")),
         "numbers": _numbers(one.fields, two.fields, measured),
         **explain(found, scenarios[0], measured, measure),
-        "n_answers": len(asked),
+        "n_answers": len(answer),
         "elapsed_s": time.perf_counter() - started,
         "meta": {"version": __version__, "catalogue": CATALOGUE_DATE},
     }

@@ -4,15 +4,52 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from drivetrain.errors import DrivetrainError
 from drivetrain.verbs.attribution import MOST_AVERAGED, Averaged, Share, averaged, in_turn
 from drivetrain.verbs.difference import Difference, applied
 
+
+class _Printed(Protocol):
+    """A question with a name of its own."""
+
+    def fingerprint(self) -> str: ...
+
+
+_Scenario = TypeVar("_Scenario", bound=_Printed)
+_Said = TypeVar("_Said")
 # A scenario's number, or None and why there is none; a scenario with some of the differences made.
 Measure = Callable[[Any], tuple[float | None, str]]
 Mix = Callable[[Any, Iterable[Difference]], Any]
+
+
+class Answers(Generic[_Scenario, _Said]):
+    """What ``ask`` says to a scenario, asked once; ``len`` is how many were asked."""
+
+    def __init__(self, ask: Callable[[_Scenario], _Said]) -> None:
+        self._ask = ask
+        self._known: dict[str, _Said] = {}
+
+    def __call__(self, scenario: _Scenario) -> _Said:
+        """The answer to ``scenario``."""
+        key = scenario.fingerprint()
+        if key not in self._known:
+            self._known[key] = self._ask(scenario)
+        return self._known[key]
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+def announced(n_differences: int) -> str:
+    """How much work it is to explain so many differences.
+
+    >>> announced(2), announced(6)
+    ('2 differences: up to 4 mixes of A and B are evaluated', '6 differences: up to 7 mixes of A and B are evaluated')
+    """
+    n = 2**n_differences if n_differences <= MOST_AVERAGED else n_differences + 1
+    return f"{n_differences} differences: up to {n} mixes of A and B are evaluated"
 
 
 class States:

@@ -19,9 +19,8 @@ from drivetrain.errors import (
 )
 from drivetrain.training_scenario import TrainScenario
 from drivetrain.units import number
-from drivetrain.verbs.attribution import MOST_AVERAGED
 from drivetrain.verbs.difference import Difference
-from drivetrain.verbs.explain_differences import explain
+from drivetrain.verbs.explain_differences import Answers, announced, explain
 from drivetrain.verbs.metric import metric_named, number_in
 from drivetrain.verbs.plan_serve import CATALOGUE_DATE
 from drivetrain.verbs.plan_train import plan
@@ -74,19 +73,11 @@ def compare_training(
     first, second = _questions(a, b, changes)
     scenarios = first.scenario, second.scenario
     found = training_differences(*scenarios)
-    known: dict[str, _Answer] = {}
-
-    def answer(scenario: TrainScenario) -> _Answer:
-        key = scenario.fingerprint()
-        if key not in known:
-            known[key] = _ask(first.verb, scenario)
-        return known[key]
-
+    answer: Answers[TrainScenario, _Answer] = Answers(lambda scenario: _ask(first.verb, scenario))
     one, two = (answer(scenario) for scenario in scenarios)
     measured = _metric(metric, one, two, scenarios)
     if len(found) > 1 and one.fields and two.fields:
-        n = 2 ** len(found) if len(found) <= MOST_AVERAGED else len(found) + 1
-        tell(f"{len(found)} differences: up to {n} mixes of A and B are evaluated")
+        tell(announced(len(found)))
 
     def measure(scenario: TrainScenario) -> tuple[float | None, str]:
         said = answer(scenario)
@@ -99,7 +90,7 @@ def compare_training(
         "numbers": _numbers(one.fields, two.fields, measured), "lead": _lead_fields(lead(one.fields, two.fields)),
         "notes": _notes(one.fields, two.fields, measured), "contest": _contest(scenarios, measured, measure),
         **explain(found, scenarios[0], measured, measure, applied),
-        "n_answers": len(known), "elapsed_s": time.perf_counter() - started,
+        "n_answers": len(answer), "elapsed_s": time.perf_counter() - started,
         "meta": {"version": __version__, "catalogue": CATALOGUE_DATE},
     }  # fmt: skip
 
