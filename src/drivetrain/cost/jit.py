@@ -44,6 +44,8 @@ def fingerprint() -> str:
         "cost/kernel.py",
         "serving/kernel.py",
         "serving/percentiles.py",
+        "serving/correction.py",
+        "serving/correction.json",
         "serving/waits.py",
         "serving/sweep.py",
         "serving/capacity.py",

@@ -189,5 +189,5 @@ def scalars(deployment: Deployment, budget: float, max_seqs: float, host_s: floa
          eff.static_power * hardware.tdp_w, hardware.tdp_w, hardware.idle_w,
          techniques.verified, speculation.tokens_per_step if speculation else 1.0,
          speculation.variance if speculation else 0.0, takes_turns(deployment),
-         hidden_frac(choice, layout), host_s]
+         hidden_frac(choice, layout), host_s, 1.0]
     )  # fmt: skip

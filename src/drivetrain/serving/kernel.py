@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from drivetrain.cost.jit import jit
 from drivetrain.cost.kernel import step, step_by_class
+from drivetrain.serving.correction import LEAST_GAPS, N_A, N_B, N_FIXED, N_MOVING, corrected, features, hidden
 from drivetrain.serving.percentiles import QUANTILES, REMAINS, Z, itl_quantile, latency_quantile, tpot_quantile
 from drivetrain.serving.waits import company, nearby, prompt_queue, rounds, wait_probability
 
@@ -42,13 +43,14 @@ Floats = NDArray[np.float64]
 # What `solve` fills in. Latencies follow at LATENCY + 5 * metric + statistic (mean, p50, p90, p95, p99).
 (STABLE, RATE, DECODING, IN_SYSTEM, T_STEP, T_DECODE, T_MIXED, MIXED_FRAC, PREFILL_TOKENS, QUEUE_S, SLOT_WAIT,
  PREFILL_LOAD, POWER_W, BUSY, LATENCY) = range(15)  # fmt: skip
-N_OUT = LATENCY + 20
+FEATURES = LATENCY + 20  # of the percentiles' correction
+N_OUT = FEATURES + N_FIXED + N_MOVING
 TTFT, TPOT, ITL, E2E = range(4)
 
 # Deployment scalars, in the order `solve` reads them.
 (OVERHEAD_S, SEQUENCE_S, EXPOSED, PREFILL_S, REQUEST_S, LANES, DP, BUDGET, MAX_SEQS, STATIC_W, TDP_W,
- IDLE_W, VERIFY, YIELD, YIELD_VARIANCE, APART, OVERLAP, HOST_S) = range(18)  # fmt: skip
-N_SCALARS = 18
+ IDLE_W, VERIFY, YIELD, YIELD_VARIANCE, APART, OVERLAP, HOST_S, CORRECTED) = range(19)  # fmt: skip
+N_SCALARS = 19
 STEP_SCALARS = LANES  # those before it are what one step reads
 
 _ITERATIONS = 60
@@ -86,6 +88,8 @@ def solve(
     n_chunks = 0.0
     n_steps = 0.0
     gaps = 0.0  # steps of decoding
+    gaps2 = 0.0
+    together = 0.0
     isl_mean = 0.0
     for j in range(n_classes):
         isl_mean += weight[j] * isl[j]
@@ -93,7 +97,10 @@ def solve(
         tokens2 += weight[j] * computed[j] ** 2
         n_chunks += weight[j] * max(1.0, computed[j] / budget)
         n_steps += weight[j] * max(1.0, math.ceil(computed[j] / budget - 1e-9))
-        gaps += weight[j] * max(osl[j] - 1.0, 0.0) / per_step
+        gaps_j = max(osl[j] - 1.0, 0.0) / per_step
+        gaps += weight[j] * gaps_j
+        gaps2 += weight[j] * gaps_j**2
+        together += weight[j] * gaps_j * computed[j]
     chunk = tokens / n_chunks
     ctx_prefill = np.zeros(n_spans)
     ctx_chunk = np.zeros(n_spans)
@@ -322,19 +329,38 @@ def solve(
     out[LATENCY + 5 * TPOT] = t / per_step
     out[LATENCY + 5 * ITL] = t / per_step
     out[LATENCY + 5 * E2E] = base + queue + slot + gaps * t
+    # percentiles: the algebra's own, corrected by what the simulator was found to have
+    correct = d[CORRECTED] > 0.0 and others >= 1.0 and gaps >= LEAST_GAPS and want[:, 1:].any()
+    a, b = np.empty(N_A), np.empty(N_B)
+    alone_s, whole_s = 1.0, 1.0
+    if correct:
+        size = min(tokens / n_steps, budget)
+        beside = 0.0 if apart else one
+        t_prompt = step(ops, collectives, d, beside, size, 1.0, (0.0 if apart else verify) + size, decode_ctx,
+                        ctx_prefill, ctx_chunk)[0]  # fmt: skip
+        alone_s = t_prompt * n_steps + t_alone
+        whole_s = alone_s + t_alone * gaps
+        features(
+            arrival_cv2, cv2, tokens, budget, n_steps, limit, dp, d[LANES], d[APART], t_prompt, t_alone, alone_s,
+            gaps, gaps2, together, d[REQUEST_S], isl_mean, load, offered, calm, t, decoding, lane_rate,
+            n_chunks, stay, queue + slot, base + queue + slot, out[FEATURES:],
+        )  # fmt: skip
+        hidden(out[FEATURES:], a, b)
+
     # what is added to one's own prefill: the step under way, others in one's own step, the queue, a slot
+    first, last = 0.0, 0.0  # percentiles are found one by one, and rise
     for q in range(4):
         shift = d[REQUEST_S] + 2.0 * residual * QUANTILES[q]
         if want[TTFT, q + 1]:
-            out[LATENCY + 5 * TTFT + q + 1] = shift + latency_quantile(
-                QUANTILES[q], weight, own, p_queue, queue, p_slot, slot
-            )
+            found = shift + latency_quantile(QUANTILES[q], weight, own, p_queue, queue, p_slot, slot)
+            first = max(first, corrected(q, found, alone_s, a, b) if correct else found)
+            out[LATENCY + 5 * TTFT + q + 1] = first
         if want[E2E, q + 1]:
             for j in range(n_classes):
                 total[j] = own[j] + t / per_step * max(osl[j] - 1.0, 0.0)
-            out[LATENCY + 5 * E2E + q + 1] = shift + latency_quantile(
-                QUANTILES[q], weight, total, p_queue, queue, p_slot, slot
-            )
+            found = shift + latency_quantile(QUANTILES[q], weight, total, p_queue, queue, p_slot, slot)
+            last = max(last, corrected(8 + q, found, whole_s, a, b) if correct else found)
+            out[LATENCY + 5 * E2E + q + 1] = last
     if not (want[TPOT, 1:].any() or want[ITL, 1:].any()):
         return
     # one more sequence's effect on the step, for the swing of the batch around its mean
@@ -364,8 +390,9 @@ def solve(
                 q, weight, total, calm, t_decode, end, excess, once2, each2, batch,
                 calm * calm * d[YIELD_VARIANCE] / (per_step * per_step),
             )  # fmt: skip
-            known = max(known, min(found, max(end, t) + most) / per_step)  # quantiles are searched one by one
-            out[LATENCY + 5 * TPOT + q + 1] = known
+            found = min(found, max(end, t) + most)
+            known = max(known, corrected(4 + q, found, t_alone, a, b) if correct else found)
+            out[LATENCY + 5 * TPOT + q + 1] = known / per_step
         if want[ITL, q + 1]:
             out[LATENCY + 5 * ITL + q + 1] = itl_quantile(q, t_decode, t_mixed, u, per_sequence, swing, room, per_step)
 

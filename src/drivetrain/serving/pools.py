@@ -151,9 +151,13 @@ def _with_slots(prepared: Prepared, slots: float) -> Prepared:
 
 
 def _together(prepared: Prepared) -> Prepared:
-    """``prepared`` without turns: a pool has no prompts beside decodes, whatever the engine's scheduler does."""
+    """``prepared`` without turns: a pool has no prompts beside decodes, whatever the engine's scheduler does.
+
+    Nor are its percentiles corrected: that is known of replicas that do both.
+    """
     scalars = prepared.scalars.copy()
     scalars[kernel.APART] = 0.0
+    scalars[kernel.CORRECTED] = 0.0
     return replace(prepared, scalars=scalars)
 
 
