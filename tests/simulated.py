@@ -251,6 +251,7 @@ def engine_rules(draw) -> r.Rules:
         watermark_frac=draw(st.sampled_from([0.0, 0.02, 0.1])),
         reserve_output_frac=draw(st.sampled_from([0.0, 0.5, 1.0])),
         priority_preempts=draw(st.booleans()),
+        fewest_preempts=draw(st.booleans()),
     )
 
 
@@ -264,10 +265,10 @@ def caches(draw, sent: r.Requests, *, prefix: bool, fixed_ok: bool = True) -> r.
     cache = r.Cache(
         blocks=0,
         block_tokens=block,
-        state_blocks=draw(st.sampled_from([0.0, 1.5])) if with_fixed else 0.0,
+        state_blocks=draw(st.sampled_from([0.0, 1.5] if with_fixed else [0.0, 0.0, 0.4])),
         window_spans=(48.0,) if with_fixed else (),
         window_blocks=(0.11,) if with_fixed else (),
-        prefix=prefix and sent.hash_tokens > 0 and not with_fixed and draw(st.integers(0, 3)) > 0,
+        prefix=prefix and sent.hash_tokens > 0 and block > 0 and draw(st.integers(0, 3)) > 0,
         host_blocks=draw(st.sampled_from([0, 5, 40])),
         host_s_per_token=draw(st.sampled_from([0.0, 1e-5, 2e-4])),
     )

@@ -223,6 +223,20 @@ BAD = {
     "a policy file that is none": ((*FLEET, "-t", "TRACE", "--policy-file", "/nowhere/p.py"), "policy file"),
     "a horizon without unit sense": ((*FLEET, "-t", "TRACE", "--horizon", "-5s"), "--horizon"),
     "a plan's option": ((*FLEET, "-t", "TRACE", "--headroom", "0.1"), "--headroom"),
+    "too long, by its option": ((*FLEET, *TRACE, "--max-context", "420"), "--too-long drop"),
+    "broken rows, by their option": ((*FLEET, "-t", "BROKEN"), "--bad-rows drop"),
+    "too few tokens, by their option": ((*FLEET, "-r", "1", "--isl", "0", "--osl", "5"), "--isl is 0"),
+    "a law, by its option": (
+        (*FLEET, "-r", "1", "--isl", "9", "--osl", "5", "--arrivals", "poisson", "--burstiness", "2"),
+        "--burstiness 1, not 2. Give --arrivals gamma",
+    ),
+    "a share, by its option": ((*FLEET, "-r", "1", "--isl", "9", "--osl", "5", "--prefix-hit", "1.2"), "--prefix-hit"),
+    "sessions, by their terms": ((*FLEET, "-w", "chat", "-r", "1", "--sessions", "calls=0"), "--sessions calls is 0"),
+    "a part of a trace, by its option": ((*FLEET, "--stream", "-t", "BROKEN"), "--bad-rows drop"),
+    "more than the cache holds": (
+        ("simulate", "-m", "llama-3.1-70b", "-a", "h100-sxm", "-l", "tp2", "-t", "LONG"),
+        "--max-context 14064 --too-long drop",
+    ),
 }  # fmt: skip
 
 
@@ -231,8 +245,10 @@ def test_bad_input_is_one_message_exit_2_and_nothing_written(capsys, monkeypatch
     args, hint = BAD[name]
     broken = tmp_path / "broken.csv"
     broken.write_text("arrival_s,input_tokens,output_tokens\n0,5,5\n1,-3,5\n")
+    long = tmp_path / "long.csv"
+    long.write_text("input_tokens,output_tokens,arrival_s\n" + "500,50,0\n" * 50 + "60000,100,1\n")
     before = sorted(p.name for p in tmp_path.iterdir())
-    swap = {"TRACE": str(trace), "BROKEN": str(broken)}
+    swap = {"TRACE": str(trace), "BROKEN": str(broken), "LONG": str(long)}
     words = [swap.get(str(a), str(a).replace("OUT", str(tmp_path / "out"))) for a in args]
     words = words or ["simulate", "-r", "5"]
     files = () if "-o" in words else ("-o", tmp_path / "never.csv")
@@ -243,6 +259,44 @@ def test_bad_input_is_one_message_exit_2_and_nothing_written(capsys, monkeypatch
     assert hint in err
     assert out == ""
     assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_how_a_trace_is_read(capsys, monkeypatch, tmp_path):
+    """Mooncake's ticks are spread over themselves unless told otherwise; names are merged, dropped, explained."""
+    path = tmp_path / "ticks.jsonl"
+    rows = [{"timestamp": 3000 * (i // 8), "input_length": 1500, "output_length": 20, "hash_ids": [1, 2, 3]}
+            for i in range(400)]  # fmt: skip
+    path.write_text("\n".join(map(json.dumps, rows)))
+
+    def played(*more):
+        code, out, err = run(capsys, monkeypatch, *FLEET, "-t", path, "-f", "json", *more)
+        assert code == 0, err
+        answer = json.loads(out)
+        return answer, {a["what"]: a["value"] for a in answer["assumptions"] if a["source"] == path.name}
+
+    spread, said = played()
+    assert said["clock"].startswith("arrivals come in steps of 3 s")
+    ticks, said = played("--jitter", "0")
+    assert "clock" not in said
+    assert ticks["traffic"]["iat_cv"] > 2 > spread["traffic"]["iat_cv"]
+    assert played("--jitter", "3s")[0]["ttft_s"] == spread["ttft_s"]
+    assert spread["cache_hit_frac"] > 0.5
+    assert played("--hashes", "drop")[0]["cache_hit_frac"] == 0.0
+    merged, said = played("--hash-tokens", "1536")
+    assert said["prefix blocks"] == "a name stands for 512 tokens, 3 of them merged into one"
+    assert merged["cache_hit_frac"] < spread["cache_hit_frac"]
+    code, _, err = run(capsys, monkeypatch, *FLEET, "-t", path, "--hash-tokens", "700")
+    assert (code, "--hash-tokens is 700. Give a multiple of 512" in err) == (2, True)
+
+
+def test_text_without_answers_gets_them(capsys, monkeypatch, tmp_path):
+    path = tmp_path / "prompts.jsonl"
+    path.write_text("\n".join(json.dumps({"prompt": "x" * 400}) for _ in range(20)))
+    args = (*FLEET, "-t", path, "-r", "5", "-f", "json")
+    code, _, err = run(capsys, monkeypatch, *args)
+    assert (code, "(--osl)" in err) == (2, True)
+    made = json.loads(run(capsys, monkeypatch, *args, "--osl", "30", "--chars-per-token", "2")[1])
+    assert (made["traffic"]["input_tokens_mean"], made["traffic"]["output_tokens_mean"]) == (200.0, 30.0)
 
 
 def test_ctrl_c_shows_what_there_is_and_saves_it(trace, tmp_path):
@@ -272,3 +326,32 @@ def test_help_names_every_panel_and_shows_examples(capsys, monkeypatch):
     for panel in ("What serves", "Traffic", "Fleet", "Policies", "What goes wrong", "Run", "Output"):
         assert panel in out
     assert "drivetrain simulate -m llama-3.1-8b" in out
+
+
+def test_a_verified_plan_is_saved_as_it_was_simulated(capsys, monkeypatch, tmp_path):
+    def one_more(answer, *_, **__):
+        planned = answer["best"]["replicas"]
+        return {"replicas_planned": planned, "replicas_needed": planned + 1, "meets_slo": False}
+
+    monkeypatch.setattr("drivetrain.verbs.verify.verify", one_more)
+    args = ("plan", "serve", *FLEET[1:5], "--layouts", "tp1", "-e", "vllm", "--isl", "1000", "--osl", "100", "-r", "20",
+            "--slo", "ttft_p95=1s,tpot_p95=50ms", "--levers", "off", "--verify", "-f", "json")  # fmt: skip
+    code, out, err = run(capsys, monkeypatch, *args, "--save", tmp_path / "plan")
+    planned = json.loads(out)["best"]["replicas"]
+    assert code == 0, err
+    assert f"with {planned + 1} replicas, as simulated, instead of {planned}" in err
+    saved = json.loads((tmp_path / "plan" / "plan.json").read_text())
+    assert (saved["best"]["replicas"], saved["verified"]["replicas_planned"]) == (planned + 1, planned)
+    assert f"replicas: {planned + 1}\n" in (tmp_path / "plan" / "kubernetes.yaml").read_text()
+    again = json.loads(run(capsys, monkeypatch, "simulate", "--scenario", tmp_path / "plan", "-f", "json")[1])
+    assert len(again["replicas"]) == planned + 1
+
+
+def test_ctrl_c_before_anything_ran_says_so(capsys, monkeypatch, trace):
+    def pressed(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("drivetrain.verbs.simulate_run.traffic_of", pressed)
+    code, out, err = run(capsys, monkeypatch, *FLEET, "-t", trace)
+    assert (code, out) == (130, "")
+    assert "interrupted before there was anything to show" in err

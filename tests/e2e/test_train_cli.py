@@ -109,6 +109,23 @@ def test_the_comparison_of_networks_reaches_sixteen_thousand(capsys, monkeypatch
     assert told["ib-ndr"]["link_first_from"] is None
 
 
+def test_predict_compares_all_networks_too(capsys, monkeypatch):
+    args = ("predict", "train", "-m", "llama-3.1-8b", "-a", "h100-sxm", "-n", "64", "-b", "256", "--compare-fabrics")
+    found = json.loads(run(capsys, monkeypatch, *args, "--sizes", "64", "-f", "json")[1])["fabrics"]
+    assert {row["fabric"] for row in found["rows"]} >= {"nvlink4", "ib-ndr", "roce-400g", "efa-v2", "tcp-100g"}
+    out = " ".join(run(capsys, monkeypatch, *args, "--sizes", "64")[1].split())
+    assert "of the time waiting on 64." in out  # one size: no sentence about growing
+
+
+def test_tables_keep_whole_layouts_on_a_narrow_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    out = run(capsys, monkeypatch, *PLAN[:5], "h100-sxm,h200-sxm", "--unique-tokens", "200B")[1]
+    assert max(map(len, out.splitlines())) <= 80
+    assert "…" not in out
+    assert "pipeline schedules" in out
+    assert "unique tokens are seen" in out
+
+
 def test_infeasible_exits_with_one(capsys, monkeypatch):
     code, out, _ = run(
         capsys, monkeypatch, "plan", "train", "--flops", "5.76e23", "-a", "h100-sxm", "-n", 16, "--days", 30
@@ -141,6 +158,24 @@ def test_infeasible_exits_with_one(capsys, monkeypatch):
         ("predict", "train", "-m", "llama-3.1-70b", "-a", "h100-sxm", "-l", "tp8pp128", "-b", "512"),
         ("predict", "train", "-m", "llama-3.1-70b", "-a", "h100-sxm", "-l", "tp2dp32", "-b", "512"),
         ("predict", "train", "-m", "llama-3.1-8b", "-a", "a100", "-n", "8", "--precision", "fp8"),
+        (
+            "predict",
+            "train",
+            "-m",
+            "llama-3.1-8b",
+            "-a",
+            "h100-sxm",
+            "-l",
+            "dp8",
+            "-b",
+            "8",
+            "--schedule",
+            "zero-bubble",
+        ),
+        ("predict", "train", "-m", "llama-3.1-8b", "-a", "h100-sxm", "-n", "8", "--sizes", "8,x"),
+        ("plan", "train", "--flops", "1e22", "--price", "2"),
+        ("plan", "train", "--flops", "1e22", "-a", "h100-sxm", "--budget=-5"),
+        ("plan", "train", "--target-loss", "10", "-a", "h100-sxm"),
     ],
 )
 def test_bad_input_is_one_line(capsys, monkeypatch, args):

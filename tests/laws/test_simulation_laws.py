@@ -394,7 +394,7 @@ def test_the_strategies_meet_what_they_are_for():
     met = dict.fromkeys(("preempted", "cached", "retried", "lost", "refused", "escalated", "apart", "started"), 0)
 
     @given(s.cases(replace(s.EVERYTHING, horizon=False)))
-    @settings(max_examples=100)
+    @settings(max_examples=200)
     def meet(case):
         o = run(case)
         met["preempted"] += o.preemptions.any()

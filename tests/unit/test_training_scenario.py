@@ -14,6 +14,13 @@ from drivetrain.training_scenario import TrainScenario, field_called, train_scen
         ("days", "3 weeks", "days", 21.0),
         ("days", "720 h", "days", 30.0),
         ("days", "45", "days", 45.0),
+        ("days", "1e2", "days", 100.0),
+        ("days", ".5 weeks", "days", 3.5),
+        ("mtbf", "50,700 h", "mtbf_hours", 50_700.0),
+        ("mtbf", "10 days", "mtbf_hours", 240.0),
+        ("price", "$2.10", "usd_per_hour", 2.1),
+        ("price", "$1460/month", "usd_per_hour", 2.0),
+        ("unique-tokens", "500B", "unique_tokens", 5e11),
         ("power", "10 MW", "power_w", 1e7),
         ("tokens", "1.3T", "tokens", 1.3e12),
         ("tokens", "15e12", "tokens", 15e12),
@@ -36,7 +43,7 @@ def test_texts_become_fields(spelled, text, field, value):
 @pytest.mark.parametrize(
     ("choices", "match"),
     [
-        ({"flops": -1.0}, "flops is -1.0"),
+        ({"flops": -1.0}, "flops is -1;"),
         ({"flops": float("nan")}, "finite number"),
         ({"days": 0.0}, "above 0"),
         ({"budget": "two dollars"}, "money. For example"),
@@ -52,6 +59,13 @@ def test_texts_become_fields(spelled, text, field, value):
         ({"model": "m", "tokens": 1e12, "flops": 1e23}, "Give one"),
         ({"budget": "$1", "budget_usd": 1.0}, "given twice"),
         ({"bugdet": 1.0}, "Did you mean 'budget_usd'"),
+        ({"budget": "-5"}, "budget is -5; it must be a finite number above 0"),
+        ({"days": "-3"}, "days is -3;"),
+        ({"days": "nan"}, "days is nan; it must be a finite number"),
+        ({"power": "inf"}, "power is inf;"),
+        ({"global_batch": 0.0}, "global-batch is 0;"),
+        ({"price": "cheap"}, r"price = 'cheap': .* For example '\$2.10/h'"),
+        ({"pricing": "spot"}, "Choose reserved, on-demand, hyperscaler, neocloud, own"),
     ],
 )
 def test_what_makes_no_sense_is_told(choices, match):

@@ -10,6 +10,7 @@ import numpy as np
 from closed_form.draw import Configuration
 from closed_form.truth import Truth, closed_loop, open_loop
 from drivetrain.serving import steady
+from drivetrain.serving.loop_flow import circulate
 
 Regime = tuple[str, Callable[["Comparison"], bool]]
 
@@ -42,15 +43,17 @@ def stream(one: Configuration, most: int) -> Comparison:
 
 def loop(one: Configuration) -> Comparison:
     """A closed loop of some requests, at most four times those that fit."""
-    drawn = int(np.random.default_rng(one.seed).geometric(0.03))
-    concurrency = int(min(1 + drawn, 4 * one.prepared.max_seqs, 512))
-    state, truth = (
-        steady.at_concurrency(one.prepared, concurrency),
-        closed_loop(one, concurrency, max(20 * concurrency, 3000)),
-    )
-    said = {"tpot_mean": state.tpot.mean, "rate": state.rate}
+    concurrency = loop_size(one)
+    flow, truth = circulate(one.prepared, concurrency, in_step=True), closed_loop(one, concurrency, 3000)
+    said = {"tpot_mean": flow.tpot_s, "rate": flow.rate}
     load = min(concurrency / one.prepared.max_seqs, 1.0)
     return Comparison(one, load, truth, {name: value / truth.values[name] for name, value in said.items()})
+
+
+def loop_size(one: Configuration) -> int:
+    """How many requests circulate: few or many, at most four times those that fit."""
+    drawn = int(np.random.default_rng(one.seed).geometric(0.03))
+    return int(min(1 + drawn, 4 * one.prepared.max_seqs, 512))
 
 
 OPEN_REGIMES: tuple[Regime, ...] = (

@@ -14,13 +14,16 @@ import numpy as np
 
 from closed_form.draw import Configuration
 from drivetrain.serving.sim.kernel import simulate
-from drivetrain.serving.sim.records import Floats, Options, Outcome, Requests
+from drivetrain.serving.sim.records import Fleet, Floats, Options, Outcome, Requests
 
 PRECISION = 0.03
 _BATCHES = 20
 _STUDENT = 2.093  # 95 %, 19 degrees of freedom
 _WARM_UP = 0.15
 _LEAST, _MOST = 20_000, 640_000
+LOOP_PRECISION = 0.01
+_LOOP_WARM_UP = 0.3
+_ROUNDS, _MOST_IN_LOOPS = 40, 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +70,49 @@ def _open_truth(sent: Requests, seen: Outcome) -> Truth:
 
 
 def closed_loop(one: Configuration, concurrency: int, n: int) -> Truth:
-    """TPOT and throughput of ``concurrency`` requests that circulate, after the start has been forgotten."""
-    sent = one.requests(n, 1.0, np.random.default_rng([one.seed, n]), concurrency)
-    seen = simulate(one.fleet(), sent, Options())
-    order = np.argsort(seen.finish_s)
-    rows = order[int(0.3 * n) : n - concurrency]
-    tpot = (seen.finish_s - seen.first_s)[rows] / np.maximum(sent.osl[rows] - 1, 1)
+    """TPOT and throughput of ``concurrency`` requests that circulate; at least ``n`` are sent."""
+    return loop_of(
+        one.fleet(),
+        lambda k: one.requests(k, 1.0, np.random.default_rng([one.seed, k]), concurrency),
+        concurrency,
+        least=n,
+    )
+
+
+def loop_of(
+    fleet: Fleet, requests: Callable[[int], Requests], concurrency: int, precision: float = LOOP_PRECISION,
+    least: int = 3000, most: int = _MOST_IN_LOOPS,
+) -> Truth:  # fmt: skip
+    """A loop on ``fleet`` of what ``requests`` draws, after the start has been forgotten.
+
+    From 40 rounds on twice as many are sent until both intervals are within ``precision``, or ``most`` were.
+    """
+    n = max(least, _ROUNDS * concurrency)
+    while True:
+        sent = requests(n)
+        found = _loop_truth(sent, simulate(fleet, sent, Options()), concurrency)
+        if max(found.widths["tpot_mean"], found.widths["rate"]) <= precision or 2 * n > most:
+            return found
+        n *= 2
+
+
+def _loop_truth(sent: Requests, seen: Outcome, concurrency: int) -> Truth:
+    """Mean time per token over tokens, and requests over time, of what ends after the first 30 % and before the last.
+
+    The last ``concurrency`` to end have nobody behind them.
+    """
+    n = len(sent)
+    rows = np.argsort(seen.finish_s, kind="stable")[int(_LOOP_WARM_UP * n) : n - concurrency]
+    gaps = np.maximum(sent.osl[rows] - 1, 1)
+    decoding = (seen.finish_s - seen.first_s)[rows]
     finish = seen.finish_s[rows]
     values = {
-        "tpot_mean": float(np.average(tpot, weights=np.maximum(sent.osl[rows] - 1, 1))),
+        "tpot_mean": float(decoding.sum() / gaps.sum()),
         "rate": (len(rows) - 1) / float(finish[-1] - finish[0]),
     }
     parts = np.array_split(np.arange(len(rows)), _BATCHES)
     batches = {
-        "tpot_mean": [float(tpot[part].mean()) for part in parts],
+        "tpot_mean": [float(decoding[part].sum() / gaps[part].sum()) for part in parts],
         "rate": [len(part) / float(finish[part[-1]] - finish[max(part[0] - 1, 0)]) for part in parts],
     }
     widths = {k: _STUDENT * float(np.std(v, ddof=1)) / math.sqrt(_BATCHES) / values[k] for k, v in batches.items()}

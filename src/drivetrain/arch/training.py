@@ -48,7 +48,8 @@ class TrainingCounts:
 
     By kind (:data:`KINDS`): ``elements`` multiplied, ``stored`` weights, ``full`` and ``cut`` activation elements that
     products read and write (``full`` stays whole under tensor parallelism). ``attention_flops``
-    is causal; ``score_elements`` what an unfused kernel writes. ``moved_*`` elements go through memory in kernels
+    is causal; ``attention_rows`` times a span is what attention over that span costs (:func:`mean_context` doubled);
+    ``score_elements`` what an unfused kernel writes. ``moved_*`` elements go through memory in kernels
     between the products: whole (norms, residuals), cut by ``tp``, and of routed tokens; ``kept_*`` elements are stored
     for the backward pass. ``routed`` elements of one token travel to experts and back, ``routed_width`` wide each;
     ``kv_width`` elements of keys and values go round a context-parallel group.
@@ -68,6 +69,7 @@ class TrainingCounts:
     full: Floats
     cut: Floats
     attention_flops: float
+    attention_rows: float
     score_elements: float
     scan_flops: float
     moved_full: float
@@ -143,7 +145,7 @@ def _counted(model: Model, seq: int, mtp: bool) -> TrainingCounts:
         heads=float(getattr(first, "n_heads", 1)),
         n_experts=float(moe.n_experts) if moe else 0.0, top_k=float(moe.top_k) if moe else 0.0,
         elements=tally.elements, stored=tally.stored, full=tally.full, cut=tally.cut,
-        attention_flops=tally.attention, score_elements=tally.scores, scan_flops=tally.scan,
+        attention_flops=tally.attention, attention_rows=tally.rows, score_elements=tally.scores, scan_flops=tally.scan,
         moved_full=tally.moved_full, moved_cut=tally.moved_cut, moved_routed=tally.moved_routed,
         kept_full=tally.kept_full, kept_cut=tally.kept_cut, kept_routed=tally.kept_routed,
         kv_width=tally.kv, routed_width=float((moe.latent_hidden or model.hidden) if moe else 0.0),
@@ -163,7 +165,7 @@ class _Tally:
     def __init__(self, seq: int) -> None:
         self.seq = float(seq)
         self.elements, self.stored, self.full, self.cut = (np.zeros(len(KINDS)) for _ in range(4))
-        self.attention = self.scores = self.scan = 0.0
+        self.attention = self.rows = self.scores = self.scan = 0.0
         self.moved_full = self.moved_cut = self.moved_routed = 0.0
         self.kept_full = self.kept_cut = self.kept_routed = self.kv = 0.0
 
@@ -193,6 +195,7 @@ class _Tally:
         q, kv, out = _widths(mixer)
         self._product(ATTENTION, n, whole["attention"], 2 * h, q + kv + out)
         self.attention += n * _core_flops(mixer, self.seq)
+        self.rows += n * _row_flops(mixer)
         self.kv += n * kv
         self.scores += n * mixer.n_heads * self.seq
         self.moved_full += n * 4 * h
@@ -244,6 +247,13 @@ def _widths(mixer: Attention | LatentAttention) -> tuple[float, float, float]:
     q = mixer.n_heads * mixer.head_dim * (2 if mixer.output_gate else 1)
     kv = 0 if mixer.reuses_kv else mixer.n_kv_heads * (mixer.head_dim + (0 if mixer.k_eq_v else mixer.v_head_dim))
     return float(q), float(kv), float(mixer.n_heads * mixer.v_head_dim)
+
+
+def _row_flops(mixer: Attention | LatentAttention) -> float:
+    """FLOPs of one token in one layer per token of its span: attention's FLOPs over twice the mean context."""
+    if isinstance(mixer, LatentAttention):
+        return float(mixer.n_heads * (mixer.nope_head_dim + mixer.rope_head_dim + mixer.v_head_dim))
+    return float(mixer.n_heads * (mixer.head_dim + mixer.v_head_dim))
 
 
 def _core_flops(mixer: Attention | LatentAttention, seq: float) -> float:

@@ -237,11 +237,7 @@ def plan_serve_command(
     if save is not None:
         from drivetrain.deploy.save import save_plan
 
-        typer.echo(f"saved in {save_plan(answer, save)}", err=True)
-        found = answer.get("verified", {})
-        if found.get("replicas_needed") not in (None, found.get("replicas_planned")):
-            told = f"with {found['replicas_planned']} replicas, as planned; the simulation asks for"
-            typer.echo(f"{told} {found['replicas_needed']}", err=True)
+        typer.echo(f"saved in {save_plan(_as_verified(answer), save)}", err=True)
 
 
 def predict_serve_command(
@@ -331,6 +327,21 @@ def _verified(answer: dict[str, Any], trace: str) -> dict[str, Any]:
 
     with stages() as tell:
         return verify(answer, trace, tell=tell)
+
+
+def _as_verified(answer: dict[str, Any]) -> dict[str, Any]:
+    """What is saved: the plan as the simulation has it, where it was simulated; says where that is not as planned."""
+    if "verified" not in answer:
+        return answer
+    from drivetrain.verbs.verified_plan import corrected
+
+    found, kept = answer["verified"], corrected(answer, answer["verified"])
+    replicas = kept["best"]["replicas"]
+    if replicas != found["replicas_planned"]:
+        typer.echo(f"with {replicas} replicas, as simulated, instead of {found['replicas_planned']}", err=True)
+    elif found["meets_slo"] is False:
+        typer.echo("as planned, although the simulation breaks its targets", err=True)
+    return kept
 
 
 def _read_command(line: str, scenario_file: str, flags: dict[str, Any]) -> Command:

@@ -58,8 +58,14 @@ def simulate_command(
     priorities: o.Priorities = None,
     speedup: o.Speedup = None,
     limit: o.Limit = None,
+    max_context: o.MaxContext = None,
     too_long: o.TooLong = None,
     bad_rows: o.BadRows = None,
+    jitter: o.Jitter = None,
+    hashes: o.Hashes = None,
+    hash_tokens: o.HashTokens = None,
+    file_hash_tokens: o.FileHashTokens = None,
+    chars_per_token: o.CharsPerToken = None,
     stream: o.Stream = None,
     lengths: o.Lengths = None,
     servegen: o.Servegen = None,
@@ -116,7 +122,10 @@ def simulate_command(
         "arrivals": arrivals, "burstiness": burstiness, "day": day, "peak_to_mean": peak_to_mean,
         "day_length_s": day_length, "start_s": start,
         "sessions": sessions, "prefix_hit": prefix_hit, "origins": origins, "priorities": priorities,
-        "speedup": speedup, "limit": limit, "too_long": too_long, "bad_rows": bad_rows, "stream": stream,
+        "speedup": speedup, "limit": limit, "max_context": max_context, "too_long": too_long,
+        "bad_rows": bad_rows, "stream": stream, "jitter_s": jitter, "hashes": hashes, "hash_tokens": hash_tokens,
+        "file_hash_tokens": file_hash_tokens,
+        "chars_per_token": chars_per_token,
         "lengths": lengths,
         "servegen": servegen, "slo": slo, "replicas": replicas, "max_replicas": max_replicas, "pools": pools or None,
         "region": region, "network": network, "pricing": pricing, "cache": cache, "route": route, "admit": admit,
@@ -165,15 +174,23 @@ def _play(
     if files.timeline and question.own.stream:
         raise BadInputError("--timeline shows a run that is held in memory: leave out --stream.")
     announce_compile()
+    try:
+        _play_question(question, compare, files, output, pictures=pictures)
+    except KeyboardInterrupt:
+        typer.echo("interrupted before there was anything to show", err=True)
+        raise typer.Exit(130) from None
+
+
+def _play_question(question: Question, compare: str, files: _Files, output: Format, *, pictures: bool) -> None:
     several = question.own.replications > 1
     with _request_file(files.requests, variants=bool(compare), replications=several) as rows:
         answer, played = _answered(question, compare, rows, log_steps=bool(files.timeline))
-        _print(answer, output, pictures=pictures)
-        if rows is not None:
+        if rows is not None:  # files first: whoever reads the answer may stop in its middle
             typer.echo(f"{rows.write():,} requests written to {files.requests}", err=True)
     if files.timeline and played is not None:
         _write_timeline(played.runs[0], files.timeline)
     draw("simulate", answer, files.plot)
+    _print(answer, output, pictures=pictures)
     if answer["meta"]["partial"]:
         raise typer.Exit(130)
 

@@ -21,6 +21,8 @@ _FAULTS = 'Failures: on (rate from the catalogue), or e.g. "mtbf=50000h,repair=1
 _SPOT = 'Reclaimed capacity, e.g. "rate=0.05,notice=120s,back=30min" per replica-hour.'
 _SLOW = 'Slow replica, repeatable: "replica 3 x2 from 60s to 120s".'
 _PARTITION = 'Regions that do not reach each other, repeatable: "us-eu from 100s to 160s".'
+_HASH_TOKENS = "Tokens of a named prefix block: merges a trace's (default: as they are), names drawn ones (64)."
+_FILE_HASH_TOKENS = "Tokens that a name in the trace stands for (default: told from the prompts' lengths)."
 _SLO = 'Targets, e.g. "ttft_p95=2s,tpot_p95=50ms"; goodput holds every request to their limits.'
 _COMPARE = 'Same traffic, several choices side by side: "route=round-robin,prefix-aware"; "a=1,2;b=3,4" combines.'
 _REPLICATIONS = "Runs with seeds of their own, for confidence intervals."
@@ -52,7 +54,9 @@ Workload = Annotated[
     str | None, _option("Profile to draw requests from (drivetrain list workloads).", _TRAFFIC, "--workload", "-w")
 ]
 Isl = Annotated[str | None, _option("Input tokens of every request.", _TRAFFIC, "--isl")]
-Osl = Annotated[str | None, _option("Output tokens of every request.", _TRAFFIC, "--osl")]
+Osl = Annotated[
+    str | None, _option("Output tokens of every request, also of a trace that states none.", _TRAFFIC, "--osl")
+]
 LengthRange = Annotated[
     float | None, _option("Draw lengths from so much below: 0.2 is 80 to 100 %.", _TRAFFIC, "--length-range")
 ]
@@ -82,9 +86,24 @@ Priorities = Annotated[str | None, _option('Shares of priority classes, e.g. "0.
 Speedup = Annotated[float | None, _option("Replay a trace so many times faster.", _TRAFFIC, "--speedup")]
 Limit = Annotated[str | None, _option("Only the first rows of a trace.", _TRAFFIC, "--limit")]
 TooLong = Annotated[
-    str | None, _option("Beyond the model's context: error (default), drop or truncate.", _TRAFFIC, "--too-long")
+    str | None, _option("What is longer than that: error (default), drop or truncate.", _TRAFFIC, "--too-long")
+]
+MaxContext = Annotated[
+    str | None, _option("Longest request, tokens in and out (default: the model's context).", _TRAFFIC, "--max-context")
 ]
 BadRows = Annotated[str | None, _option("Rows that make no sense: error (default) or drop.", _TRAFFIC, "--bad-rows")]
+Jitter = Annotated[
+    str | None,
+    _option("Move each arrival by up to so much; auto (default): a coarse clock's tick.", _TRAFFIC, "--jitter"),
+]
+Hashes = Annotated[
+    str | None, _option("A trace's names of prefix blocks: keep (default) or drop.", _TRAFFIC, "--hashes")
+]
+HashTokens = Annotated[str | None, _option(_HASH_TOKENS, _TRAFFIC, "--hash-tokens")]
+FileHashTokens = Annotated[str | None, _option(_FILE_HASH_TOKENS, _TRAFFIC, "--file-hash-tokens")]
+CharsPerToken = Annotated[
+    float | None, _option("Where a trace has text: characters of a token (default 4).", _TRAFFIC, "--chars-per-token")
+]
 Stream = Annotated[
     bool | None,
     typer.Option(

@@ -27,6 +27,7 @@ def plan_train_command(
     power: o.Power = None,
     target_loss: o.TargetLoss = None,
     served_tokens: o.ServedTokens = None,
+    unique_tokens: o.UniqueTokens = None,
     experts: o.Experts = None,
     compute_gain: o.ComputeGain = None,
     law: o.Law = None,
@@ -45,6 +46,7 @@ def plan_train_command(
     lora_rank: o.LoraRank = None,
     framework: o.Framework = None,
     pricing: o.Pricing = None,
+    price: o.Price = None,
     region: o.Region = None,
     mtbf: o.Mtbf = None,
     detection: o.Detection = None,
@@ -66,9 +68,13 @@ def plan_train_command(
 
     [dim]drivetrain plan train --flops 5.76e23 -a h100-sxm -n 2048 --fabric ib-ndr[/dim]
 
-    [dim]drivetrain plan train --budget $2M --days 30 -a h100-sxm,b200-sxm[/dim]
+    [dim]drivetrain plan train --budget 2M --days 30 -a h100-sxm,b200-sxm[/dim]
 
     [dim]drivetrain plan train -m llama-3.1-70b --tokens 15T --power "10 MW"[/dim]
+
+    [dim]drivetrain plan train --target-loss 2.0 --unique-tokens 300B -a h100-sxm[/dim]
+
+    [dim]drivetrain plan train --flops 1e24 --experts 32 -a h200-sxm -n 1024 --compare-fabrics[/dim]
     """
     given = _given(locals())
     target = plot_target(plot)
@@ -98,6 +104,7 @@ def predict_train_command(
     recompute: o.Recompute = None,
     schedule: o.Schedule = None,
     fabric: o.Fabric = None,
+    compare_fabrics: o.CompareFabrics = False,
     sizes: o.Sizes = None,
     seq: o.Seq = None,
     global_batch: o.Batch = None,
@@ -105,9 +112,11 @@ def predict_train_command(
     lora_rank: o.LoraRank = None,
     framework: o.Framework = None,
     tokens: o.Tokens = None,
+    unique_tokens: o.UniqueTokens = None,
     compute_gain: o.ComputeGain = None,
     law: o.Law = None,
     pricing: o.Pricing = None,
+    price: o.Price = None,
     region: o.Region = None,
     mtbf: o.Mtbf = None,
     detection: o.Detection = None,
@@ -124,11 +133,13 @@ def predict_train_command(
 ) -> None:
     """Time one training step: tokens/s, MFU, memory, what is waited for, dollars and joules.
 
-    Without --layout the best one is found. Several --fabric names show the same job on each.
+    Without --layout the best one is found. Several --fabric names (or --compare-fabrics) show the same job on each.
 
     [dim]drivetrain predict train -m llama-3.1-70b -a h100-sxm -n 1024 -l tp8pp4dp32 --global-batch 2048[/dim]
 
-    [dim]drivetrain predict train -m deepseek-v3 -a h800-sxm -n 2048 --precision fp8 --seq 4096[/dim]
+    [dim]drivetrain predict train -m deepseek-v3 -a h800-sxm -n 2048 --precision fp8 --seq 4096 --price 2[/dim]
+
+    [dim]drivetrain predict train -m llama-3.1-70b -a h100-sxm -n 16 --lora-rank 16 --tokens 100M[/dim]
 
     [dim]drivetrain predict train -m llama-3.1-405b -a h100-sxm -n 8192 --fabric nvlink,ib-ndr,roce-400g,efa[/dim]
     """
@@ -138,7 +149,7 @@ def predict_train_command(
     from drivetrain.verbs.predict_train import predict
 
     with stages() as tell:
-        answer = predict(scenario, tell=tell)
+        answer = predict(scenario, tell, compare_fabrics=compare_fabrics)
     if output is Format.table:
         from drivetrain.report.serve import print_assumptions
         from drivetrain.report.train import print_prediction
@@ -195,6 +206,7 @@ _NOT_A_ROW = (
     "meta",
     "layouts",
     "layout_front",
+    "schedules",
     "notes",
     "fabrics",
     "price",

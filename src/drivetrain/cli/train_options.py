@@ -49,7 +49,12 @@ Recompute = Annotated[
 ]
 Schedule = Annotated[
     Text,
-    _option("--schedule", text="1f1b, interleaved, zero-bubble or dualpipe (default: the first two).", panel=_CLUSTER),
+    _option(
+        "--schedule",
+        text="1f1b, interleaved, zero-bubble or dualpipe (default: the best that the training software "
+        "ships: the first two, with fsdp zero-bubble too; the others are shown beside it).",
+        panel=_CLUSTER,
+    ),
 ]
 Fabric = Annotated[
     Text,
@@ -61,10 +66,17 @@ CompareFabrics = Annotated[
                        help="The same job on NVLink, InfiniBand, RoCE, EFA and Ethernet, 8 to 16,384 accelerators.")
 ]  # fmt: skip
 Sizes = Annotated[
-    Text, _option("--sizes", text="Numbers of accelerators to compare fabrics at, e.g. 64,512,4096.", panel=_CLUSTER)
+    Text,
+    _option(
+        "--sizes",
+        text="Numbers of accelerators to compare the network or networks at, e.g. 64,512,4096.",
+        panel=_CLUSTER,
+    ),
 ]
 
-Flops = Annotated[Text, _option("--flops", text="Training FLOPs, 6 N D: 5.76e23.", panel=_GOAL)]
+Flops = Annotated[
+    Text, _option("--flops", text="Training FLOPs, 6 N D: 5.76e23; with --tokens the size follows.", panel=_GOAL)
+]
 Tokens = Annotated[Text, _option("--tokens", text="Training tokens: 15T.", panel=_GOAL)]
 Budget = Annotated[Text, _option("--budget", text="Dollars for the whole run: $2M.", panel=_GOAL)]
 Days = Annotated[Text, _option("--days", text="Days at most: 30, '3 weeks'.", panel=_GOAL)]
@@ -77,6 +89,10 @@ TargetLoss = Annotated[
 ServedTokens = Annotated[
     Text, _option("--served-tokens", text="Tokens to be served later: size for training and serving.", panel=_GOAL)
 ]
+UniqueTokens = Annotated[
+    Text,
+    _option("--unique-tokens", text="Tokens that differ; beyond them they are seen again, worth less.", panel=_GOAL),
+]
 Experts = Annotated[
     Text, _option("--experts", text="A free size stores so many times its active experts (1: dense).", panel=_JOB)
 ]
@@ -88,6 +104,10 @@ Objective = Annotated[Text, _option("--objective", "-o", text="cost (default), d
 
 Pricing = Annotated[
     Text, _option("--pricing", text="reserved (default), on-demand, hyperscaler, neocloud or own.", panel=_MONEY)
+]
+Price = Annotated[
+    Text,
+    _option("--price", text="Your own price of an accelerator-hour: '$2.10', for one --accelerator.", panel=_MONEY),
 ]
 Region = Annotated[Text, _option("--region", text="Grid and electricity price (default: us).", panel=_MONEY)]
 

@@ -24,8 +24,18 @@ _ENGINE_WORDS = {"trtllm": ("trt", "tensorrt"), "sglang": ("sglang", "sgl"), "vl
 _DTYPES = {
     "bfloat16": "bf16", "float16": "fp16", "half": "fp16", "float8": "fp8", "float8_e4m3fn": "fp8", "fp8_e4m3": "fp8",
     "fp8_e5m2": "fp8", "e4m3": "fp8", "w8a8": "int8", "w4a16": "int4", "awq": "int4", "gptq": "int4", "uint4": "int4",
-    "int4_wo": "int4", "fp8-block": "fp8_block", "fp8_blockwise": "fp8_block", "float32": "fp32",
+    "int4_wo": "int4", "fp8-block": "fp8_block", "fp8_blockwise": "fp8_block", "float32": "fp32", "float": "fp32",
+    "awq_marlin": "int4", "gptq_marlin": "int4", "marlin": "int4", "bitsandbytes": "int4", "bnb": "int4",
+    "fbgemm_fp8": "fp8", "ptpc_fp8": "fp8", "fp8_dynamic": "fp8", "w8a8_fp8": "fp8", "w8a8_int8": "int8",
+    "w8a16": "int8", "modelopt": "fp8", "modelopt_fp4": "nvfp4", "quark": "fp8",
 }  # fmt: skip
+# Words of a device's name that say nothing about which one it is, and how many of them there are.
+_NOISE = re.compile(
+    "nvidia|amd|instinct|intel|google|cloud|aws|geforce|tesla|[gt]pus?|generation|edition|graphics|accelerator|card|oam|"
+    "ac|memory|hbm[23]e?|gddr[67]x?|sxm[456]"
+)
+_GIGABYTES = re.compile(r"(\d{2,3})g(?:i?b)?")
+_NEAR = 0.09  # GB, GiB and what a driver reports differ by up to this
 # Parts that a quantised release keeps in 16 bit.
 _KEPT_WIDE = ("embedding", "lm_head", "router", "norm")
 
@@ -75,15 +85,42 @@ def _shortened(text: str) -> list[str]:
 
 @cache
 def find_accelerator(text: str) -> Accelerator:
-    """The accelerator named; separators do not matter."""
+    """The accelerator named; separators, vendors and counts do not matter.
+
+    A size of memory that is no part of a name must agree with the accelerator's.
+    """
     try:
         found: Accelerator = loader.load("accelerators", text)
-    except UnknownNameError:
-        name = _compact_names("accelerators").get(_compact(text))
-        if name is None:
-            raise
-        found = loader.load("accelerators", name)
-    return found
+        return found
+    except UnknownNameError as error:
+        unknown = error
+    known = _compact_names("accelerators")
+    words = _words(text)
+    bare = [w for w in words if not _GIGABYTES.fullmatch(w)]
+    sizes = [float(m[1]) * 1e9 for w in words if (m := _GIGABYTES.fullmatch(w))]
+    for spelling, loose in ((text, False), ("".join(words), False), ("".join(bare), True)):
+        name = known.get(_compact(spelling))
+        if name is not None:
+            found = loader.load("accelerators", name)
+            if not loose or all(_is_about(size, found.memory_bytes) for size in sizes):
+                return found
+    raise unknown
+
+
+def _words(text: str) -> list[str]:
+    """What names the device, without vendors and counts.
+
+    >>> _words("8xNVIDIA H100 80GB HBM3"), _words("TPU-v6e-8"), _words("AMD Instinct MI300X OAM")
+    (['h100', '80gb'], ['v6e'], ['mi300x'])
+    """
+    words = [re.sub(r"^\d{1,2}x(?=[a-z])|(?<=\d)x\d{1,2}$", "", w) for w in re.split(r"[^a-z0-9.]+", text.lower())]
+    if words and words[0] == "tpu" and words[-1].isdigit():
+        words.pop()
+    return [w for w in words if w and not _NOISE.fullmatch(w) and not re.fullmatch(r"\d{1,2}x|x\d{1,2}", w)]
+
+
+def _is_about(stated_bytes: float, memory_bytes: float) -> bool:
+    return abs(memory_bytes / stated_bytes - 1.0) < _NEAR
 
 
 @cache
@@ -106,7 +143,7 @@ def _compact(text: str) -> str:
 
 
 def find_engine(text: str, version: str, notes: Notes, measured: str = "") -> Engine:
-    """The engine of that family at that version, or at the newest one not above it.
+    """The engine of that family at that version, at the newest one not above it, or at the oldest.
 
     Where no version is given, the newest one released by the month ``measured`` (YYYY-MM).
 
@@ -122,6 +159,8 @@ def find_engine(text: str, version: str, notes: Notes, measured: str = "") -> En
     older = [e for e in _of_family(newest.family) if wanted and _version(e.version) <= wanted]
     if not wanted and re.fullmatch(r"20\d\d-\d\d", measured):
         older = [e for e in _of_family(newest.family) if e.released <= measured]
+    if not older and wanted:
+        return min(_of_family(newest.family), key=lambda e: _version(e.version))
     return max(older, key=lambda e: _version(e.version)) if older else newest
 
 
@@ -156,7 +195,8 @@ def find_dtype(text: str, model: Model, vendor: str) -> str:
     >>> find_dtype("bfloat16", None, "nvidia"), find_dtype("FP8", None, "nvidia")
     ('bf16', 'fp8')
     """
-    folded = text.strip().lower()
+    folded = text.strip().lower().removeprefix("torch.")
+    folded = _DTYPES.get(folded.replace("-", "_"), folded)
     folded = _DTYPES.get(folded, folded)
     if folded in ("fp4", "float4", "w4a4", "w4a8"):
         return "mxfp4" if model.name.startswith("gpt-oss") or vendor == "amd" else "nvfp4"

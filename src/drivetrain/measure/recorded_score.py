@@ -1,8 +1,9 @@
 """``validate requests``: recorded runs replayed, and how far means and medians of their requests are off.
 
-Errors are ``predicted / measured - 1`` of the mean (or median) over the requests that are scored. With
-``calibrate_on`` a few factors are fitted first: on another run, or with ``first-half`` on the first half of each run's
-own requests, of which then only the second half is scored.
+Errors are ``predicted / measured - 1`` of the mean (or median) over the requests that are scored: those measured,
+where some are not. With ``calibrate_on`` a few factors are fitted first: on another run, or with ``first-half`` on the
+first half of each run's own requests, of which then only the second half is scored. Without, each figure has its 80 %
+range. A run that cannot be played is listed with the reason and costs no other.
 """
 
 from __future__ import annotations
@@ -14,12 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from drivetrain.errors import BadInputError
+from drivetrain.errors import BadInputError, DrivetrainError
 from drivetrain.measure.outcome import Progress
-from drivetrain.measure.recorded import LATENCIES, Recorded, Replayed, own_efficiency, read_runs, replay
+from drivetrain.measure.recorded import LATENCIES, Recorded, Replayed, own_efficiency, replay
 from drivetrain.measure.recorded_fit import Fitted, fit
+from drivetrain.measure.recorded_range import ranges
+from drivetrain.measure.recorded_read import read_runs
 from drivetrain.registry import suggest
+
+Floats = NDArray[np.float64]
 
 FIRST_HALF = "first-half"
 COLUMNS = ("run", "ttft_s", "tpot_s", "e2e_s")
@@ -36,9 +42,7 @@ class Scored:
 def validate_requests(folder: Path, calibrate_on: str, progress: Progress) -> Scored:
     """Replay and score the runs of ``folder``."""
     runs, skipped = read_runs(folder)
-    if not runs:
-        reasons = "; ".join(f"{one['row_id']}: {one['reason']}" for one in skipped[:3])
-        raise BadInputError(f"no run of {folder} can be replayed. {reasons}")
+    _check_any(runs, skipped, folder)
     fits = _fits(runs, calibrate_on, progress)
     rows: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
@@ -46,15 +50,26 @@ def validate_requests(folder: Path, calibrate_on: str, progress: Progress) -> Sc
         fitted, first = fits.get(run.run), 0
         if fitted is not None and calibrate_on == FIRST_HALF:
             first = len(run.isl) // 2
-        played, _ = replay(run, None if fitted is None else fitted.on(own_efficiency(run)))
-        found.append(_summary(run, played, first, fitted))
-        rows += [{"run": run.run, **{m: float(played.of(m)[j]) for m in LATENCIES}} for j in range(len(run.isl))]
+        try:
+            played, _ = replay(run, None if fitted is None else fitted.on(own_efficiency(run)))
+            found.append(_summary(run, played, first, fitted))
+        except DrivetrainError as error:
+            skipped.append({"row_id": run.run, "reason": str(error.args[0])})
+        else:
+            rows += [{"run": run.run, **{m: float(played.of(m)[j]) for m in LATENCIES}} for j in range(len(run.isl))]
         progress(i + 1, len(runs))
+    _check_any(found, skipped, folder)
     summary = {
         "kind": "requests", "n": sum(len(run.isl) for run in runs), "predicted": len(rows),
         "calibrated_on": calibrate_on or None, "runs": found, "skipped": skipped,
     }  # fmt: skip
     return Scored(summary, rows)
+
+
+def _check_any(runs: Sequence[object], skipped: Sequence[Mapping[str, str]], folder: Path) -> None:
+    if not runs:
+        reasons = "; ".join(f"{one['row_id']}: {one['reason']}" for one in skipped[:3])
+        raise BadInputError(f"no run of {folder} can be replayed. {reasons}")
 
 
 def _fits(runs: Sequence[Recorded], calibrate_on: str, progress: Progress) -> Mapping[str, Fitted]:
@@ -65,7 +80,7 @@ def _fits(runs: Sequence[Recorded], calibrate_on: str, progress: Progress) -> Ma
         short = [run.run for run in runs if len(run.isl) < 4]
         if short:
             raise BadInputError(f"run {short[0]} has fewer than four requests; half of them is too few to fit on.")
-        return {run.run: fit([run], [len(run.isl) // 2], progress) for run in runs if _measured(run)}
+        return _own_fits([run for run in runs if _measured(run)], progress)
     names = [run.run for run in runs]
     if calibrate_on not in names:
         close = suggest(calibrate_on, [*names, FIRST_HALF], 1)
@@ -80,6 +95,17 @@ def _fits(runs: Sequence[Recorded], calibrate_on: str, progress: Progress) -> Ma
     return {run.run: fitted for run in runs}
 
 
+def _own_fits(runs: Sequence[Recorded], progress: Progress) -> dict[str, Fitted]:
+    """Fits on the first half of each run; one that cannot be played says so when it is replayed."""
+    found = {}
+    for run in runs:
+        try:
+            found[run.run] = fit([run], [len(run.isl) // 2], progress)
+        except DrivetrainError:
+            continue
+    return found
+
+
 def _measured(run: Recorded) -> bool:
     return any(np.isfinite(run.measured[metric]).any() for metric in LATENCIES)
 
@@ -90,27 +116,43 @@ def _summary(run: Recorded, played: Replayed, first: int, fitted: Fitted | None)
         "run": run.run, "n": len(run.isl) - first, "model": run.model.name, "accelerator": run.accelerator.name,
         "engine": run.engine.name, "layout": str(run.layout),
     }  # fmt: skip
-    predicted: dict[str, float] = {}
-    measured: dict[str, float] = {}
-    for metric in LATENCIES:
-        ours, real = played.of(metric)[first:], run.measured[metric][first:]
-        name = metric.removesuffix("_s")
-        for statistic, of in (("mean", np.nanmean), ("p50", np.nanmedian)):
-            if np.isfinite(ours).any():
-                predicted[f"{name}_{statistic}_s"] = float(of(ours))
-            if np.isfinite(real).any():
-                measured[f"{name}_{statistic}_s"] = float(of(real))
-    tokens, done = float(run.osl.sum()), run.measured["e2e_s"] + run.arrival_s
-    predicted["output_tokens_per_s"] = tokens / played.end_s
-    if np.isfinite(done).all():
-        measured["output_tokens_per_s"] = tokens / float(done.max())
+    predicted, measured = _figures(run, first, played), _measured_figures(run, first)
     entry |= {f"{name.removesuffix('_s') if name.endswith(('mean_s', 'p50_s')) else name}_error_frac":
               _error(predicted, measured, name) for name in predicted}  # fmt: skip
     entry |= {"predicted": predicted, "measured": measured, "notes": list(run.notes)}
-    if fitted is not None:
+    if fitted is None:
+        entry["range"] = ranges(run, played, lambda one: _figures(run, first, one))
+    else:
         entry["fitted"] = {"factors": fitted.factors, "on": list(fitted.runs), "n": fitted.n,
                            "in_sample": run.run in fitted.runs and first == 0}  # fmt: skip
     return entry
+
+
+def _figures(run: Recorded, first: int, played: Replayed) -> dict[str, float]:
+    """Means and medians of a replay over the requests scored, and tokens per second of all."""
+    out: dict[str, float] = {}
+    for metric in LATENCIES:
+        ours, scored = played.of(metric)[first:], np.isfinite(run.measured[metric][first:])
+        _statistics(out, metric, ours[scored] if scored.any() else ours)
+    out["output_tokens_per_s"] = float(run.osl.sum()) / played.end_s
+    return out
+
+
+def _measured_figures(run: Recorded, first: int) -> dict[str, float]:
+    out: dict[str, float] = {}
+    for metric in LATENCIES:
+        _statistics(out, metric, run.measured[metric][first:])
+    done = run.measured["e2e_s"] + run.arrival_s
+    if np.isfinite(done).all():
+        out["output_tokens_per_s"] = float(run.osl.sum()) / float(done.max())
+    return out
+
+
+def _statistics(out: dict[str, float], metric: str, values: Floats) -> None:
+    if np.isfinite(values).any():
+        name = metric.removesuffix("_s")
+        out[f"{name}_mean_s"] = float(np.nanmean(values))
+        out[f"{name}_p50_s"] = float(np.nanmedian(values))
 
 
 def _error(predicted: Mapping[str, float], measured: Mapping[str, float], name: str) -> float | None:

@@ -1,7 +1,8 @@
 """Predict and score ``training_runs.csv``: tokens per second and accelerator, step time, GPU-hours of whole runs.
 
-Rows whose layout is not recorded get the best layout found under what is known of it, and their note says which; where
-only recomputation is unknown, the lightest that fits memory. Whole runs add failures and checkpoints
+Rows whose layout is not recorded get their source's own recipe or the best layout found
+(:mod:`drivetrain.measure.training_recipes`), and their note says which; where only recomputation is unknown, the
+lightest that fits memory. Whole runs add failures and checkpoints
 (:mod:`drivetrain.training.goodput`). The baseline is constant MFU: the median of ``6 N`` per token times measured speed
 over the dense peak, per accelerator and precision, of the other sources (of the generation, then of all, where an
 accelerator is not among them).
@@ -16,35 +17,45 @@ from typing import Any
 
 import numpy as np
 
-from drivetrain.errors import BadInputError, DrivetrainError
+from drivetrain.errors import BadInputError, DoesNotFitError, DrivetrainError
 from drivetrain.measure.outcome import Outcome, Progress, quiet, summarise
 from drivetrain.measure.score import Pair
 from drivetrain.measure.table import Raw, Table
-from drivetrain.measure.training_fit import settle
+from drivetrain.measure.training_recipes import settled
 from drivetrain.measure.training_runs import REQUIRED, Run, read_run
-from drivetrain.training.coefficients import coefficients
+from drivetrain.training.coefficients import Coefficients, coefficients
 from drivetrain.training.goodput import checkpoint_of, goodput
-from drivetrain.training.layout import TrainingLayout
 from drivetrain.training.predict import Prediction, predict, spread
+from drivetrain.training.search import search
 
 __all__ = ["COLUMNS", "REQUIRED", "outcomes", "summary"]
 COLUMNS = ("id", "tokens_per_s_per_accel", "tokens_per_s_per_accel_p10", "tokens_per_s_per_accel_p90", "step_time_s",
            "gpu_hours", "layout", "tier")  # fmt: skip
 METRICS = ("tokens_per_s_per_accel", "gpu_hours")
 LEAST_ROWS = 8  # of a source that counts in the mean over sources
+HOPELESS = 1.5  # times its memory: no error of the count of memory explains a layout that needs more
 STORE_BYTES_PER_S = 200e9  # what a large cluster's file system takes from one checkpoint (assumed)
 
 
 def outcomes(table: Table, progress: Progress = quiet) -> list[Outcome]:
     """Predictions of every row, in order."""
-    layouts: dict[tuple[Any, ...], TrainingLayout] = {}
+    read: dict[int, Run] = {}
+    refused: dict[int, str] = {}
+    for i, raw in enumerate(table.rows):
+        try:
+            if raw.problem:
+                raise BadInputError(raw.problem)
+            read[i] = read_run(raw)
+        except DrivetrainError as error:
+            refused[i] = str(error.args[0])
+    whole = dict(zip(read, settled(list(read.values()), _rates), strict=True))
     found = []
     for i, raw in enumerate(table.rows):
         name = raw.text("id") or raw.row_id
         try:
-            if raw.problem:
-                raise BadInputError(raw.problem)
-            found.append(_outcome(name, raw, read_run(raw), layouts))
+            if i in refused:
+                raise BadInputError(refused[i])
+            found.append(_outcome(name, raw, whole[i], recorded=read[i].layout is not None))
         except DrivetrainError as error:
             found.append(Outcome(name, values={"id": name}, reason=str(error.args[0])))
         progress(i + 1, len(table.rows))
@@ -58,31 +69,31 @@ def summary(table: Table, found: Sequence[Outcome]) -> dict[str, Any]:
     answer["by_source"] = by_source
     counted = [row for row in by_source if row["n"] >= LEAST_ROWS]
     answer["macro"] = {
-        name: round(float(np.mean([row[name] for row in counted])), 6) if counted else None
-        for name in ("mean_abs", "median_abs", "constant_mfu_mean_abs")
+        name: _mean([row[name] for row in counted]) for name in ("mean_abs", "median_abs", "constant_mfu_mean_abs")
     }
     return answer
 
 
-def _outcome(name: str, raw: Raw, run: Run, layouts: dict[tuple[Any, ...], TrainingLayout]) -> Outcome:
-    rates, tier = coefficients(run.framework, run.cluster.hardware.generation, run.release)
-    notes = list(run.notes)
-    key = (
-        run.model.name, run.model.seq, run.job, run.cluster.hardware.name, run.cluster.hardware.topology, run.cluster.n,
-        run.framework, run.release, tuple(sorted(run.known.items())), run.layout, run.recompute_known,
-    )  # fmt: skip
-    if key not in layouts:
-        settled = settle(run, rates).layout
-        assert settled is not None
-        layouts[key] = settled
-    layout = layouts[key]
-    if run.layout is None:
-        notes.append(f"layout not recorded: best found {layout}, recompute {layout.recompute}")
-    elif not run.recompute_known:
-        notes.append(f"recompute not recorded: {layout.recompute} fits")
+def _mean(values: Sequence[float | None]) -> float | None:
+    """None where one is missing: constant MFU needs another source."""
+    known = [value for value in values if value is not None]
+    return round(float(np.mean(known)), 6) if known and len(known) == len(values) else None
+
+
+def _rates(run: Run) -> Coefficients:
+    return coefficients(run.framework, run.cluster.hardware.generation, run.release)[0]
+
+
+def _outcome(name: str, raw: Raw, run: Run, recorded: bool) -> Outcome:
+    """The prediction of a run whose layout is settled; ``recorded``: as the row gives it."""
+    layout = run.layout
+    if layout is None:  # none was found: the search says why
+        layout = search(run.model, run.job, run.cluster, _rates(run), known=run.known, most=1).best[0].layout
+    _, tier = coefficients(run.framework, run.cluster.hardware.generation, run.release)
     got = predict(run.model, run.job, run.cluster, layout, framework=run.framework, release=run.release, must_fit=False)
-    wide = spread(run.model, layout_known=run.layout is not None, tier=tier,
-                  accelerator=run.cluster.hardware.name)  # fmt: skip
+    if not recorded and sum(got.memory.values()) > HOPELESS * run.cluster.hardware.memory_bytes:
+        raise DoesNotFitError(f"layout not recorded, and none fits: {got.notes[0]}")
+    wide = spread(run.model, layout_known=recorded, tier=tier, accelerator=run.cluster.hardware.name)
     got = replace(got, p10=got.tokens_per_s_per_accelerator * math.exp(-wide),
                   p90=got.tokens_per_s_per_accelerator * math.exp(wide))  # fmt: skip
     values: dict[str, Any] = {
@@ -98,11 +109,11 @@ def _outcome(name: str, raw: Raw, run: Run, layouts: dict[tuple[Any, ...], Train
         if hours:
             pairs["gpu_hours"] = Pair(values["gpu_hours"], hours)
     return Outcome(
-        name, values=values, pairs=pairs, note="; ".join((*notes, *got.notes)),
+        name, values=values, pairs=pairs, note="; ".join((*run.notes, *got.notes)),
         unscored="" if pairs else "nothing measured that is predicted",
         keys={
             "source": run.source, "accelerator": run.cluster.hardware.name, "precision": run.job.precision,
-            "model": run.model.name, "layout": "recorded" if run.layout is not None else "searched",
+            "model": run.model.name, "layout": "recorded" if recorded else "searched",
         },
     )  # fmt: skip
 
@@ -128,7 +139,7 @@ def _by_source(table: Table, found: Sequence[Outcome]) -> list[dict[str, Any]]:
             "source": source, "n": len(mine), "mean_abs": round(float(np.abs(off).mean()), 6),
             "median_abs": round(float(np.median(np.abs(off))), 6),
             "log_bias": round(float(np.log1p(off).mean()), 6), "coverage80": round(float(np.mean(inside)), 6),
-            "constant_mfu_mean_abs": round(float(np.mean(plain)), 6),
+            "constant_mfu_mean_abs": None if np.isnan(plain).any() else round(float(np.mean(plain)), 6),
         })  # fmt: skip
     return out
 

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivetrain.measure.training_priors import FITTED, PRIORS
+from drivetrain.measure.training_recipes import settled
 from drivetrain.measure.training_runs import Run
 from drivetrain.training.cases import Cases, lay_out, stack
 from drivetrain.training.coefficients import NAMES, Coefficients, resolved
 from drivetrain.training.layout import side_by_side
-from drivetrain.training.search import lightest_recompute, search
 from drivetrain.training.timing import step_times
 
 Floats = NDArray[np.float64]
@@ -54,21 +54,12 @@ class Problem:
 
 def problem(runs: Sequence[Run], raw: dict[str, Any] = PRIORS) -> Problem:
     """Runs that were measured, with the layout recorded or found under ``raw``."""
-    settled = [
-        settle(run, Coefficients(**resolved(raw, run.framework, run.generation))) for run in runs if run.measured
-    ]
-    cases = [lay_out(r.model, r.job, r.cluster, side_by_side([r.layout]), _ONE) for r in settled if r.layout]
-    return Problem(tuple(settled), stack(cases))
-
-
-def settle(run: Run, rates: Coefficients) -> Run:
-    """The run with a whole layout: as recorded, with the lightest recompute that fits, or the best one found."""
-    if run.layout is None:
-        found = search(run.model, run.job, run.cluster, rates, known=run.known, most=1, must_fit=False).best[0].layout
-        return replace(run, layout=found)
-    if run.recompute_known:
-        return run
-    return replace(run, layout=lightest_recompute(run.model, run.job, run.cluster, rates, run.layout))
+    found = settled(
+        [run for run in runs if run.measured], lambda run: Coefficients(**resolved(raw, run.framework, run.generation))
+    )
+    laid = [(run, run.layout) for run in found if run.layout is not None]
+    cases = [lay_out(run.model, run.job, run.cluster, side_by_side([layout]), _ONE) for run, layout in laid]
+    return Problem(tuple(run for run, _ in laid), stack(cases))
 
 
 def calibrated(x: Floats) -> dict[str, Any]:

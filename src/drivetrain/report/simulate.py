@@ -8,6 +8,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -16,7 +17,7 @@ from drivetrain.report.figures.style import shortened
 from drivetrain.report.ranges import with_range
 from drivetrain.report.serve import consoles
 from drivetrain.report.simulate_command import next_simulation
-from drivetrain.report.simulate_pictures import curves, levels_over_time
+from drivetrain.report.simulate_pictures import curves, levels_over_time, percent
 from drivetrain.units import number, show
 
 _WIDE = 80
@@ -37,7 +38,9 @@ def print_simulation(answer: Mapping[str, Any], *, pictures: bool = True) -> Non
     out.print(Text(answer["verdict"], style="bold green" if met else "bold red"))
     out.print(Text(_traffic(answer), style="dim"))
     out.print()
-    out.print(_latencies(answer))
+    table = _latencies(answer)
+    table.collapse_padding = Measurement.get(out, out.options.update(width=2 * _WIDE), table).maximum > out.width
+    out.print(table)
     for label, text in _numbers(answer):
         _line(out, label, text)
     out.print()
@@ -206,7 +209,7 @@ def _line(out: Console, label: str, text: str) -> None:
 
 
 def _percent(value: float | None, digits: int = 2) -> str:
-    return "–" if value is None else f"{number(100 * value, digits)} %"
+    return "–" if value is None else percent(value, digits)
 
 
 def _seconds(value: float | None) -> str:

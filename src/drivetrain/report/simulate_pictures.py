@@ -19,6 +19,7 @@ _LEVELS = (("queue", "waiting", "yellow"), ("running", "running", "cyan"), ("kv_
            ("busy_frac", "busy", "green"))  # fmt: skip
 _NAMED = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 _LABEL = 10
+_TINY = 0.001  # shares below this are not worth their digits
 
 
 def levels_over_time(answer: Mapping[str, Any], width: int = 78, pool: str = "") -> list[Text]:
@@ -40,10 +41,19 @@ def levels_over_time(answer: Mapping[str, Any], width: int = 78, pool: str = "")
         values = np.array([row[name] for row in rows])
         share = name.endswith("_frac")
         most = 1.0 if share else float(values.max())
-        said = (f"mean {number(100 * values.mean(), 2)} %, most {number(100 * values.max(), 2)} %" if share
+        said = (f"mean {percent(values.mean())}, most {percent(values.max())}" if share
                 else f"mean {number(values.mean())}, most {number(values.max())}")  # fmt: skip
         lines.append(Text.assemble(f"{label:<{_LABEL}}", (bars(values, most, cells), style), ("  " + said, "dim")))
     return lines
+
+
+def percent(share: float, digits: int = 2) -> str:
+    """A share as people say it, tiny ones without their digits.
+
+    >>> percent(0.1234), percent(6.8e-6), percent(0.0)
+    ('12 %', '< 0.1 %', '0 %')
+    """
+    return "< 0.1 %" if 0.0 < share < _TINY else f"{number(100 * share, digits)} %"
 
 
 def bars(values: Any, most: float, cells: int) -> str:  # noqa: ANN401 - numbers

@@ -10,9 +10,9 @@ from typing import Any
 from drivetrain.training_scenario import TrainScenario
 
 _OPTION = {"model": "-m", "accelerators": "-a", "n": "-n", "layout": "-l", "budget_usd": "--budget",
-           "power_w": "--power",
-           "mtbf_hours": "--mtbf", "detection_s": "--detection", "restart_s": "--restart", "repair_s": "--repair",
-           "checkpoint_every_s": "--checkpoint-every", "store_bytes_per_s": "--store"}  # fmt: skip
+           "power_w": "--power", "usd_per_hour": "--price", "mtbf_hours": "--mtbf", "detection_s": "--detection",
+           "restart_s": "--restart", "repair_s": "--repair", "checkpoint_every_s": "--checkpoint-every",
+           "store_bytes_per_s": "--store"}  # fmt: skip
 _UNIT = {"power_w": "W", "detection_s": "s", "restart_s": "s", "repair_s": "s", "checkpoint_every_s": "s",
          "store_bytes_per_s": "B/s"}  # fmt: skip
 _DEFAULTS = {field.name: field.default for field in fields(TrainScenario)}
@@ -73,6 +73,6 @@ def _text(name: str, value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ",".join(map(str, value))
     if isinstance(value, float):
-        money = "$" if name == "budget_usd" else ""
+        money = "$" if name in ("budget_usd", "usd_per_hour") else ""
         return f"{money}{value:.10g}{_UNIT.get(name, '')}"
     return str(value)

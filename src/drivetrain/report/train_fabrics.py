@@ -27,6 +27,10 @@ def fabric_lines(found: Mapping[str, Any], *, pictures: bool = True) -> Iterator
         yield Text(
             "* one scale-up domain for all: larger than the part's own, so a bound and not for sale.", style="dim"
         )
+    if len({row["fabric"] for row in found["rows"]}) > 1:
+        yield Text(
+            "Each has its own best layout: one that waits less may lose more elsewhere, compare MFU.", style="dim"
+        )
     if any(":ecmp" in row["fabric"] for row in found["rows"]):
         yield Text("roce as ib where it is tuned; :ecmp with flows that collide, all-reduce up to 1.4 times slower.",
                    style="dim")  # fmt: skip
@@ -37,18 +41,22 @@ def sentence(row: Mapping[str, Any]) -> str:
     """What one network comes to.
 
     >>> sentence({"fabric": "ib-ndr", "fits_from": 64, "largest": 16384, "waiting_frac_smallest": 0.06,
-    ...           "waiting_frac_largest": 0.28, "largest_loss_from": 16384, "link_first_from": None})[:76]
-    'ib-ndr: 6 % of the time waiting on 64, 28 % on 16,384; the largest loss from'
+    ...           "waiting_frac_largest": 0.28, "largest_loss_from": 16384, "link_first_from": None,
+    ...           "efficiency_frac": 0.4})[:85]
+    'ib-ndr: 6 % of the time waiting on 64, 28 % on 16,384; each then does 40 % of what it'
     """
     if row["fits_from"] is None:
         return f"{row['fabric']}: fits none of these sizes."
+    if row["fits_from"] == row["largest"]:
+        waits = number(100 * row["waiting_frac_largest"], 2)
+        return f"{row['fabric']}: {waits} % of the time waiting on {row['largest']:,}."
     lost, first = row["largest_loss_from"], row["link_first_from"]
     largest = f"the largest loss from {lost:,}" if lost else "never the largest loss"
     limit = f"the first limit from {first:,}" if first else f"compute is the first limit up to {row['largest']:,}"
     few, many = (number(100 * row[f"waiting_frac_{end}"], 2) for end in ("smallest", "largest"))
     return (
         f"{row['fabric']}: {few} % of the time waiting on {row['fits_from']:,}, {many} % on {row['largest']:,}; "
-        f"{largest}; {limit}."
+        f"each then does {number(100 * row['efficiency_frac'], 2)} % of what it did; {largest}; {limit}."
     )
 
 

@@ -45,7 +45,8 @@ def print_requests(summary: dict[str, Any]) -> None:
 
 def _table(run: dict[str, Any]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("", "measured", "predicted", "", "error"):
+    ranged = run.get("range", {})
+    for title in ("", "measured", "predicted", *(("p10 to p90",) if ranged else ()), "", "error"):
         table.add_column(title, justify="left" if not title else "right", no_wrap=True)
     for name, key, error, scale, unit in _ROWS:
         if key not in run["predicted"]:
@@ -53,5 +54,6 @@ def _table(run: dict[str, Any]) -> Table:
         off = run[f"{error}_error_frac"]
         measured = number(run["measured"][key] * scale) if key in run["measured"] else ""
         percent = "" if off is None else f"{100 * off:+.1f} %"
-        table.add_row(name, measured, number(run["predicted"][key] * scale), unit, percent)
+        span = [" to ".join(number(value * scale) for value in ranged[key])] if ranged else []
+        table.add_row(name, measured, number(run["predicted"][key] * scale), *span, unit, percent)
     return table

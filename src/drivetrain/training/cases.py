@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 # recipes offload layers' inputs and projections ("remat_policy: custom").
 COHERENT_HOSTS = ("gb", "gh", "rubin", "tpu")
 OFFLOADED = 0.4  # of the activations: NVIDIA's recipes offload 30-40 of 80 layers (from memory)
+_OF_JOB = ("global_batch", "lora_rank", "evaluation", "evaluation_sequences")
 _WIDE = (ROUTER, HEAD)  # kept in 16 bit whatever the precision
 
 
@@ -33,18 +34,20 @@ _WIDE = (ROUTER, HEAD)  # kept in 16 bit whatever the precision
 class Job:
     """What is trained: global batch in sequences, the precision of its products, all weights or adapters (LoRA).
 
-    ``evaluation`` is further forward work as a share of a training step's forward work.
+    ``evaluation`` is further forward work as a share of a training step's forward work. It is dealt out in whole
+    sequences: where one evaluation has ``evaluation_sequences`` of them, data ranks without one wait (0: unknown).
     """
 
     global_batch: int
     precision: str = "bf16"
     lora_rank: int = 0
     evaluation: float = 0.0
+    evaluation_sequences: int = 0
 
     def __post_init__(self) -> None:
         if self.global_batch < 1:
             raise BadInputError(f"the global batch must be at least 1 sequence, not {self.global_batch}.")
-        if self.lora_rank < 0 or not 0.0 <= self.evaluation < 100.0:
+        if self.lora_rank < 0 or not 0.0 <= self.evaluation < 100.0 or self.evaluation_sequences < 0:
             raise BadInputError("the LoRA rank and the share of evaluation must not be negative.")
 
 
@@ -81,6 +84,7 @@ class Needs:
     full: Floats
     cut: Floats
     attention_flops: Floats
+    attention_rows: Floats
     score_elements: Floats
     scan_flops: Floats
     moved_full: Floats
@@ -96,6 +100,7 @@ class Needs:
     global_batch: Floats
     lora_rank: Floats
     evaluation: Floats
+    evaluation_sequences: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,6 +118,7 @@ class Machines:
     hbm_bytes_per_s: Floats
     memory_bytes: Floats
     offloaded: Floats
+    inputs_on_host: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,7 +135,7 @@ class Cases:
 def lay_out(model: TrainingCounts, job: Job, cluster: Cluster, layouts: Layouts, rates: Coefficients) -> Cases:
     """Cases of one job on one cluster under many layouts."""
     needs = {f.name: _array(getattr(model, f.name)) for f in fields(Needs) if hasattr(model, f.name)}
-    needs |= {name: _array(getattr(job, name)) for name in ("global_batch", "lora_rank", "evaluation")}
+    needs |= {name: _array(getattr(job, name)) for name in _OF_JOB}
     machines = _machines(job, cluster)
     return Cases(Needs(**needs), machines, layouts, rates.arrays(), links(layouts, cluster.hardware, cluster.domain))
 
@@ -157,6 +163,7 @@ def _machines(job: Job, cluster: Cluster) -> Machines:
         weight_bytes=weight, operand_bytes=operand, narrow=is_narrow, four_bit=is_four,
         hbm_bytes_per_s=_array(hardware.hbm_bytes_per_s), memory_bytes=_array(hardware.memory_bytes),
         offloaded=_array(OFFLOADED if hardware.name.startswith(COHERENT_HOSTS) else 0.0),
+        inputs_on_host=_array(1.0 if hardware.name.startswith("tpu") else 0.0),
     )  # fmt: skip
 
 

@@ -39,7 +39,9 @@ class Coefficients:
     hide; ``dp_overlap``: share of the compute beside gradient and weight traffic that hides it, ``shard_overlap``
     the same where weights come and go with every pass (FSDP): gathers beside products take units
     and bandwidth from them. ``jitter``: slowdown at 1,024 accelerators; ``step_s``: per step. ``grad_bytes`` of one
-    gradient element on the wire. ``pace``: factor on all compute time (release, framework).
+    gradient element on the wire. ``pace``: factor on all compute time (release, framework). ``again`` and
+    ``selected``: share of a layer's products that full and selective recompute repeat; ``ramp``: tokens of span at
+    which attention reaches half its rate.
     """
 
     gemm: Value
@@ -65,6 +67,9 @@ class Coefficients:
     step_s: Value
     grad_bytes: Value
     pace: Value
+    again: Value
+    selected: Value
+    ramp: Value
 
     def arrays(self) -> Coefficients:
         """The same as arrays of length one."""
@@ -108,7 +113,7 @@ def resolved(raw: Mapping[str, Any], framework: str, generation: str, release: f
                 out[name] *= float(table[name])
     out |= {name: float(value) for name, value in own.get("set", {}).items()}
     if kernel == "unfused":
-        out["unfused"] = 1.0
+        out["unfused"], out["ramp"] = 1.0, 0.0
     if release:
         years = min(max(release, RELEASES[0]), RELEASES[1]) - float(raw["release"]["reference"])
         out["pace"] *= float(raw["release"]["pace_per_year"]) ** years

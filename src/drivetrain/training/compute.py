@@ -4,10 +4,13 @@ A matrix product of kind k with ``F`` FLOPs and ``M`` bytes takes ``t = max(c, m
 ``c = F / (share * peak)``, ``m = M / (bandwidth * HBM)``: grouped products of small experts are memory-bound by
 themselves. Each output element adds ``tile_k`` steps of 2 FLOPs at the 16-bit rate to ``c``: tiles are filled and
 written. Backward: once more for the input's gradient, once for the weights' (their fp32 gradient read and written).
-Attention runs forward at its share of the 16-bit rate, backward 2.5 times the FLOPs at a lower share. Kernels between
+Attention runs forward at its share of the 16-bit rate, backward 2.5 times the FLOPs at a lower share; ``ramp`` tokens
+of span are what a row of its tiles costs to start, so that it keeps ``s / (s + ramp)`` of its rate on spans of ``s``:
+a context rank works on one ``cp``-th of the sequence at a time, and starts ``cp`` times as often. Kernels between
 products move bytes, twice as many backward. Casting operands to 8 or 4 bits moves ``CAST_BYTES`` per element.
-Recomputing: *full* runs every layer forward again, *selective* the kernels between products (and scores that an
-unfused attention would have kept).
+Recomputing: *full* runs every layer forward again (``again`` of its products: a compiler leaves out those that nothing
+reads), *selective* the kernels between products, scores that an unfused attention would have kept and ``selected`` of
+the products.
 """
 
 from __future__ import annotations
@@ -72,7 +75,8 @@ def work(c: Cases) -> Work:
     bandwidth = r.bandwidth * m.hbm_bytes_per_s
     forward, backward, cast = _products(c, tokens, bandwidth)
     # scores divide over tp like heads, norms and residuals like the tokens that sequence parallelism deals out
-    attention = r.pace * n.attention_flops * tokens / tp / (r.attention * m.peak_wide)
+    ramped = n.attention_flops + r.ramp * lay.cp * n.attention_rows
+    attention = r.pace * ramped * tokens / tp / (r.attention * m.peak_wide)
     scan = r.pace * n.scan_flops * tokens / tp / (r.scan * m.peak_wide)
     score_s = r.unfused * n.score_elements * tokens / tp * SCORE_BYTES / bandwidth
     per_byte = r.pace * r.moved * 2.0 * tokens / tp / bandwidth
@@ -82,8 +86,9 @@ def work(c: Cases) -> Work:
     body_backward = np.delete(backward, HEAD, axis=1).sum(axis=1)
     attention_forward = attention + scan + score_s
     attention_backward = attention * ATTENTION_BACKWARD / r.attention_backward + 2.0 * scan + 2.0 * score_s
-    again = np.where(lay.recompute == FULL, body + attention_forward + moved + cast / 2.0, 0.0)
-    again = again + np.where(lay.recompute == SELECTIVE, SELECTIVE_SHARE * cut + r.unfused * attention_forward, 0.0)
+    again = np.where(lay.recompute == FULL, r.again * body + attention_forward + moved + cast / 2.0, 0.0)
+    chosen = SELECTIVE_SHARE * cut + r.unfused * attention_forward + r.selected * body
+    again = again + np.where(lay.recompute == SELECTIVE, chosen, 0.0)
     head_moved = r.pace * n.vocab / tp * tokens * HEAD_BYTES / bandwidth
     return Work(
         products=body + body_backward,

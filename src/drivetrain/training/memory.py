@@ -5,8 +5,9 @@ Adam). ZeRO 1 shares out the optimiser over the data ranks, 2 gradients too, 3 w
 optimiser's; 16-bit layers come and go through the buffers). Experts' weights are shared over the ranks that hold the
 same experts. Activations: what each layer keeps for the backward pass, per token, of the micro-batches in flight
 (``pp`` of them on the first stage with 1F1B, ``pp + (pp - 1) / v`` interleaved); a share waits in host memory where a
-fast link reaches it (Grace). Full recompute keeps a layer's input only and one layer's activations. LoRA keeps frozen
-weights and little else.
+fast link reaches it (Grace). Full recompute keeps a layer's input only and one layer's activations; on TPUs inputs
+wait on the host, and logits are formed a sequence at a time. LoRA keeps frozen weights, in the precision of their
+products, and little else.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.arch.training import ACTIVATION_BYTES, EXPERTS
+from drivetrain.arch.training import ACTIVATION_BYTES, EXPERTS, FFN
 from drivetrain.training.cases import Cases
 from drivetrain.training.compute import local_tokens, local_weights
 from drivetrain.training.layout import DUALPIPE, FULL, SELECTIVE
@@ -62,6 +63,7 @@ def memory(c: Cases) -> Memory:
     shard = np.where(lay.shard > 0, lay.shard, data)
     same = np.maximum(lay.tp * data / (lay.ep * lay.etp), 1.0)
     lora = n.lora_rank > 0
+    kept_bytes = np.where(lora, c.machines.weight_bytes[:, FFN], ACTIVATION_BYTES)
     copies = np.where(lay.schedule == DUALPIPE, 2.0, 1.0)
 
     def held(from_stage: int, groups: tuple[Floats, Floats]) -> Floats:
@@ -71,7 +73,7 @@ def memory(c: Cases) -> Memory:
 
     all_ranks, sharded = (data, same), (shard, np.minimum(shard, same))
     return Memory(
-        weights=np.where((lay.zero == 3) & ~lora, 0.0, copies * held(3, sharded) * ACTIVATION_BYTES),
+        weights=np.where((lay.zero == 3) & ~lora, 0.0, copies * held(3, sharded) * kept_bytes),
         gradients=np.where(lora, 0.0, held(2, sharded) * c.rates.grad_bytes),
         optimizer=np.where(lora, 0.0, held(1, all_ranks) * OPTIMISER_STATE_BYTES),
         activations=_activations(c),
@@ -97,12 +99,14 @@ def _activations(c: Cases) -> Floats:
     scores = SCORE_KEPT_BYTES * c.rates.unfused * n.score_elements
     kept = ACTIVATION_BYTES * (n.kept_full + n.kept_cut + n.kept_routed) + scores
     less = ACTIVATION_BYTES * (n.kept_full + SELECTIVE_KEPT * (n.kept_cut + n.kept_routed))
-    inputs = ACTIVATION_BYTES * n.hidden * n.n_layers + kept / n.n_layers * lay.pp
+    on_host = np.where(c.machines.inputs_on_host > 0, 0.0, 1.0)
+    inputs = ACTIVATION_BYTES * n.hidden * n.n_layers * on_host + kept / n.n_layers * lay.pp
     per_token = np.where(lay.recompute == FULL, inputs, np.where(lay.recompute == SELECTIVE, less, kept))
     m = n.global_batch / (lay.dp * lay.micro_batch)
     in_flight = np.minimum(m, np.where(lay.vp > 1, lay.pp + (lay.pp - 1) / lay.vp, lay.pp))
     narrow = (c.machines.narrow + c.machines.four_bit)[:, EXPERTS] > 0
     per_token = per_token * np.where(narrow, NARROW_KEPT, 1.0) * (1.0 - c.machines.offloaded)
-    logits = LOGIT_BYTES * n.vocab * per_rank
+    at_once = np.where(c.machines.inputs_on_host > 0, per_rank / lay.micro_batch, per_rank)
+    logits = LOGIT_BYTES * n.vocab * at_once
     found: Floats = per_rank * per_token / lay.pp * in_flight + logits
     return found

@@ -107,17 +107,15 @@ def was_fitted(accelerator: str) -> bool:
 def spread(model: TrainingCounts, *, layout_known: bool, tier: Tier, accelerator: str) -> float:
     """Half the width of the 80 % interval of log throughput: wider for experts, unknown layouts, unseen hardware.
 
-    An accelerator that was never fitted, of a generation that was, lies half-way (in logarithms) to one whose
-    generation was not.
+    What left-out sources were missed by and ``unmeasured``, the error where software or generation were never fitted,
+    add in squares; of an accelerator never fitted, of a generation that was, half of that square.
     """
     table = calibration("training")["spread"]
     found = float(table["experts" if model.n_moe_layers else "dense"])
     if not layout_known:
         found = max(found, float(table["layout_unknown"]))
-    unmeasured = float(table["unmeasured_factor"])
-    if tier != "calibrated":
-        return found * unmeasured
-    return found if was_fitted(accelerator) else found * math.sqrt(unmeasured)
+    share = 1.0 if tier != "calibrated" else 0.0 if was_fitted(accelerator) else 0.5
+    return math.sqrt(found**2 + share * float(table["unmeasured"]) ** 2)
 
 
 def _short(

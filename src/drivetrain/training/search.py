@@ -2,7 +2,8 @@
 
 Candidates are all combinations of tensor, pipeline, context, expert and data parallelism whose product is the
 cluster, chunks per stage, micro-batches, ZeRO stage and recompute, less those that do not divide the model or the
-batch. Degrees that the caller knows are kept. Only layouts that fit in memory are returned.
+batch. Degrees that the caller knows are kept; ``passes`` among them fixes how many micro-batches a step has, whatever
+their size (compiled frameworks run the whole batch in one). Only layouts that fit in memory are returned.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def candidates(
     axes = {
         "tp": tp, "pp": pp, "cp": cp, "ep": ep,
         "vp": _degrees(known, "vp", _chunks(int(model.n_layers))),
-        "micro_batch": _degrees(known, "micro_batch", MICRO_BATCHES),
+        "micro_batch": _degrees(known, "micro_batch", (1,) if "passes" in known else MICRO_BATCHES),
         "zero": _degrees(known, "zero", (1, 2, 3)), "recompute": _degrees(known, "recompute", (NONE, SELECTIVE, FULL)),
         "etp": _degrees(known, "etp", (1,)), "shard": _degrees(known, "shard", tuple(sorted({0, cluster.domain}))),
         "schedule": [SCHEDULES.index(word) for word in schedules],
@@ -133,8 +134,10 @@ def candidates(
         axes, np.meshgrid(*(np.asarray(v, float) for v in axes.values()), indexing="ij"), strict=True)}  # fmt: skip
     cut = grid["tp"] * grid["pp"] * grid["cp"]
     dp = np.floor(n / cut)
+    if "passes" in known:  # the whole batch in so many passes
+        grid["micro_batch"] = np.maximum(1.0, np.floor(job.global_batch / np.maximum(dp * known["passes"], 1)))
     per_pass = dp * grid["micro_batch"]
-    valid = (n % cut == 0) & (dp >= 1)
+    valid = (n % cut == 0) & (dp >= 1) & (dp == known.get("dp", dp))
     valid &= np.mod(job.global_batch, np.maximum(per_pass, 1)) == 0
     valid &= (grid["pp"] * grid["vp"] <= model.n_layers) & ((grid["vp"] == 1) | (grid["pp"] > 1))
     valid &= np.mod(grid["tp"] * grid["cp"] * dp, grid["ep"] * grid["etp"]) == 0

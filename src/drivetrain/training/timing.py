@@ -68,7 +68,9 @@ def step_times(c: Cases) -> StepTimes:
     m = n.global_batch / (lay.dp * lay.micro_batch)
     # evaluation runs more forward passes, in the same proportion on every rank
     trained = np.where(n.lora_rank > 0, 2.0, 3.0)
-    m_all = m * (1.0 + n.evaluation / trained)
+    whole = np.where(n.evaluation_sequences > 0, n.evaluation_sequences, lay.dp)
+    dealt = np.ceil(whole / lay.dp) * lay.dp / whole  # in whole sequences: the last round leaves ranks without one
+    m_all = m * (1.0 + n.evaluation * dealt / trained)
     gpu = found.total + sent.tp + sent.ep + sent.cp
     host = n.n_layers * r.host_layer_s + n.n_moe_layers * r.host_moe_s
     body = (gpu**HOST_POWER + host**HOST_POWER) ** (1.0 / HOST_POWER)

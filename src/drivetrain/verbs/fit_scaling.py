@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from drivetrain.training.scaling.holdout import Holdout, holdout
 from drivetrain.training.scaling.law import FLOPS_PER_PARAM_TOKEN, Law
 from drivetrain.training.scaling.objective import DELTA, Floats, Runs
 from drivetrain.training.scaling.optimum import loss_exponent, marginal_return, optimum, params_exponent, ratio_exponent
+from drivetrain.training.scaling.uncertainty import estimate
 
 SIZE, FLOP, TOKENS, LOSS = "Model Size", "Training FLOP", "Training Tokens", "loss"
 DROP_FRAC = 0.02  # of the runs, those of highest loss: 5 of Chinchilla's 245, as in the replication study
@@ -65,6 +67,7 @@ def fit_scaling(
     found = fit(runs, tell=tell, starts=starts)
     drawn = bootstrap(runs, found.law, n_bootstrap, seed, tell=tell) if n_bootstrap else None
     beyond = holdout(runs, found)
+    scatter = float(np.sqrt(np.mean(found.errors**2)))
     answer = {
         "n": len(runs),
         "n_dropped": n_drop,
@@ -72,14 +75,14 @@ def fit_scaling(
         "huber_delta": DELTA,
         **_coefficients(found.law),
         "a_opt": float(params_exponent(found.law)),
-        "rms_log_resid": float(np.sqrt(np.mean(found.errors**2))),
+        "rms_log_resid": scatter,
         "mean_log_resid": float(-found.errors.mean()),  # measured less predicted
         "median_abs_pct": float(100.0 * np.median(np.abs(found.errors))),
         "starts": found.starts,
         "starts_agreeing": found.agreeing,
         "bootstrap": None if drawn is None else _bootstrap(drawn, n_bootstrap, seed),
         "fitted": _spans(runs),
-        "optimum": [_optimum(found.law, drawn, flops, runs) for flops in SHOWN_FLOPS],
+        "optimum": [_optimum(found.law, drawn, flops, runs, beyond, scatter) for flops in SHOWN_FLOPS],
         "tenfold": _tenfold(found.law, drawn),
         "holdout": asdict(beyond),
         "meta": {
@@ -167,17 +170,22 @@ def _spans(runs: Runs) -> dict[str, tuple[float, float]]:
     return {name: (float(values.min()), float(values.max())) for name, values in columns.items()}
 
 
-def _optimum(law: Law, drawn: Bootstrap | None, flops: float, runs: Runs) -> dict[str, Any]:
+def _optimum(
+    law: Law, drawn: Bootstrap | None, flops: float, runs: Runs, held: Holdout, scatter: float
+) -> dict[str, Any]:
+    """The best model of a budget; ``wide_…`` holds single runs and what the form gets wrong beyond the runs too."""
     best = optimum(law, flops)
     many = None if drawn is None else optimum(drawn.laws, flops)
     beyond = max(np.log10(flops / runs.flops.max()), np.log10(runs.flops.min() / flops), 0.0)
 
+    ratio = (held.ratio_error or 0.0) * float(beyond)
+    errors = {"params": ratio / 2.0, "tokens": ratio / 2.0, "tokens_per_param": ratio,
+              "loss": math.hypot(scatter, (held.loss_error or 0.0) * float(beyond))}  # fmt: skip
+
     def ranged(name: str) -> dict[str, float]:
-        found = {"value": float(getattr(best, name))}
-        if many is not None:
-            low, high = np.quantile(getattr(many, name), (0.1, 0.9))
-            found |= {"p10": float(low), "p90": float(high)}
-        return found
+        drawn_values = None if many is None else getattr(many, name)
+        found = asdict(estimate(float(getattr(best, name)), drawn_values, errors[name]))
+        return {key: value for key, value in found.items() if value is not None}
 
     values = {name: ranged(name) for name in ("params", "tokens", "tokens_per_param", "loss")}
     return {"flops": flops, **values, "decades_beyond": round(float(beyond), 3)}

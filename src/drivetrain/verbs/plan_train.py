@@ -11,13 +11,14 @@ from drivetrain.errors import BadInputError, DoesNotFitError, InfeasibleError, L
 from drivetrain.training_scenario import TrainScenario, train_scenario
 from drivetrain.units import SECONDS_PER_DAY, number, show
 from drivetrain.verbs.assumption import Assumption
-from drivetrain.verbs.predict_train import finished
+from drivetrain.verbs.predict_train import add_schedules, finished
 from drivetrain.verbs.train_describe import assumptions, described, front_rows, layout_rows, sources
 from drivetrain.verbs.train_fabrics import FABRICS, Tell, compared, sizes_of
 from drivetrain.verbs.train_resolve import Asked, resolve
-from drivetrain.verbs.train_run import Run
-from drivetrain.verbs.train_solve import DEFAULT_DAYS, Size, fixed_size, show_days, show_usd, solve
-from drivetrain.verbs.train_words import RESOURCE
+from drivetrain.verbs.train_run import Run, known_of
+from drivetrain.verbs.train_size import Size, fixed_size
+from drivetrain.verbs.train_solve import DEFAULT_DAYS, show_days, show_usd, solve
+from drivetrain.verbs.train_words import RESOURCE, laid_out
 
 _NOT_POSSIBLE = (InfeasibleError, DoesNotFitError, LayoutError, UnsupportedError)
 _GOALS = ("flops", "tokens", "budget_usd", "days", "power_w", "target_loss", "n")
@@ -49,6 +50,7 @@ def plan(
     """Answer one :class:`TrainScenario`."""
     started = time.perf_counter()
     _check(scenario)
+    sizes_of(scenario)  # a list that cannot be read is told before anything is searched
     asked = resolve(scenario)
     reasons: dict[str, str] = {}
     runs: list[Run] = []
@@ -71,13 +73,16 @@ def plan(
     answer: dict[str, Any] = {"feasible": True, "verdict": _verdict(asked, best, fields), **fields}
     answer["limited_by"] = _limited_by(asked, best, fixed)
     answer["layouts"], answer["layout_front"] = layout_rows(best), front_rows(best)
+    add_schedules(answer, best, known_of(asked))
     rows = [_row(asked, run) for run in ranked]
     answer["by_accelerator"] = [row for row in rows if row["usd"] is not None]
     answer["unpriced"] = [row for row in rows if row["usd"] is None]
     answer["not_possible"] = reasons
-    if compare_fabrics or len(scenario.fabric) > 1:
-        names = scenario.fabric if len(scenario.fabric) > 1 else FABRICS
-        answer["fabrics"] = compared(asked, best, names, sizes_of(asked), tell)
+    if compare_fabrics or len(scenario.fabric) > 1 or scenario.sizes:
+        names = (
+            scenario.fabric if len(scenario.fabric) > 1 else FABRICS if compare_fabrics else (best.part.network_name,)
+        )
+        answer["fabrics"] = compared(asked, best, names, sizes_of(scenario), tell)
     answer["n_layouts"] = seen[0]
     answer["assumptions"] = assumptions(asked, best, best.part, _taken(asked, fixed))
     answer["sources"] = sources(asked, best)
@@ -115,11 +120,12 @@ def _verdict(asked: Asked, run: Run, f: Mapping[str, Any]) -> str:
         reached = f" to a loss of {loss['value']:.4g}{known}"
     what = _kind(f) if asked.model is None else f["model"]
     ends = [show_days(f["ranges"]["days"][end] * SECONDS_PER_DAY) for end in ("p10", "p90")]
-    between = "–".join(end.removesuffix(" days") for end in ends)
+    units = {end.split()[-1] for end in ends}
+    between = "–".join(end.split()[0] for end in ends) if len(units) == 1 else "–".join(ends)
     return (
         f"{run.n:,}x {run.part.name} train {what} on {show(run.tokens, 'params')} tokens in {show_days(run.seconds)} "
         f"({between}) {money}{reached}: {number(100 * run.step.mfu, 2)} % MFU "
-        f"as {run.step.layout}, limited by {RESOURCE[f['bottleneck']]}."
+        f"as {laid_out(f['layout'], f['schedule'])}, limited by {RESOURCE[f['bottleneck']]}."
     )
 
 
@@ -164,8 +170,9 @@ def _infeasible(asked: Asked, reasons: Mapping[str, str]) -> dict[str, Any]:
     part = asked.parts[0] if asked.parts else None
     return {
         "feasible": False, "verdict": f"Not possible: {told}{more}", **dict.fromkeys(_CONTRACT),
-        "layouts": [], "layout_front": [], "by_accelerator": [], "unpriced": [], "not_possible": dict(reasons),
-        "n_layouts": 0, "assumptions": assumptions(asked, None, part, ()) if part else [], "sources": [],
+        "layouts": [], "layout_front": [], "schedules": [], "by_accelerator": [], "unpriced": [],
+        "not_possible": dict(reasons), "n_layouts": 0,
+        "assumptions": assumptions(asked, None, part, ()) if part else [], "sources": [],
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ A question is two records: the fields of :class:`~drivetrain.scenario.ServeScena
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,13 @@ from drivetrain.errors import BadInputError, UnitError
 from drivetrain.registry import suggest
 from drivetrain.scenario import ServeScenario
 from drivetrain.scenario_file import choices_of
+from drivetrain.serving.traffic.choices import HASHES
+from drivetrain.serving.traffic.context import RULES
+from drivetrain.serving.traffic.formats import CHARS_PER_TOKEN
+from drivetrain.serving.traffic.rows import BAD_ROWS
 
 _MOST_REQUESTS = 1e9
+_MOST_HASH_TOKENS = 1e6
 NOT_SIMULATED = ("objective", "headroom", "buy", "providers", "spares", "max", "max_accelerators", "max_power_w",
             "max_racks", "rack_power_w", "budget_usd_per_hour", "mix", "disaggregate", "allow", "min_quality",
             "allow_unknown_quality", "levers")  # fmt: skip
@@ -39,14 +44,18 @@ class SimulateChoices:
     most.
 
     Traffic: a ``trace`` file, scaled to a mean ``rate`` or by ``speedup``, its first ``limit`` rows or ``duration_s``
-    seconds, requests beyond the model's context by the rule ``too_long``, rows that cannot be read by ``bad_rows``;
-    ``stream`` plays it in parts, in memory that does not grow with it (``None``: where the file is large);
-    with ``lengths`` the trace holds ServeGen's client rates, that file the lengths of its category ``servegen``. Or
-    ``requests`` of them (or ``duration_s`` seconds) drawn at a ``rate``, whose time between arrivals has the law
-    ``arrivals`` with the coefficient of variation ``burstiness`` (``None``: the workload's), and whose day is ``day``
-    (a sine of ``peak_to_mean``), ``day_length_s`` long, from ``start_s`` on; or a closed loop of ``concurrency`` with
-    ``think_s`` after each answer. ``length_range`` draws lengths from so much below the given ones. ``sessions`` makes
-    tasks of several calls with growing prompts (``"calls=20, gap=2s"``, fields of
+    seconds, requests beyond ``max_context`` (``None``: the model's) by the rule ``too_long``, rows that cannot be read
+    by ``bad_rows``; each arrival is moved by up to ``jitter_s`` (``None``: by the tick of a clock that is seen to be
+    coarse, 0: not); names of prefix blocks are kept or dropped (``hashes``), one stands for ``file_hash_tokens`` tokens
+    where that cannot be told, and they are merged into blocks of ``hash_tokens`` (drawn traffic is named in those);
+    ``chars_per_token`` turns text into lengths, ``osl`` is the answer's length where the file states none; ``stream``
+    plays it in parts, in memory that does not grow with it (``None``: where the file is large); with ``lengths`` the
+    trace holds ServeGen's client rates, that file the lengths of its category ``servegen``. Or ``requests`` of them (or
+    ``duration_s`` seconds) drawn at a ``rate``, whose time between arrivals has the law ``arrivals`` with the
+    coefficient of variation ``burstiness`` (``None``: the workload's), and whose day is ``day`` (a sine of
+    ``peak_to_mean``), ``day_length_s`` long, from ``start_s`` on; or a closed loop of ``concurrency`` with ``think_s``
+    after each answer. ``length_range`` draws lengths from so much below the given ones. ``sessions`` makes tasks of
+    several calls with growing prompts (``"calls=20, gap=2s"``, fields of
     :class:`drivetrain.serving.traffic.Sessions`). ``origins`` and ``priorities`` share requests out
     (``"us=0.7, eu=0.3"``, ``"0.9, 0.1"``).
 
@@ -79,7 +88,13 @@ class SimulateChoices:
     speedup: float | None = None
     limit: int | None = None
     too_long: str = "error"
+    max_context: int | None = None
     bad_rows: str = "error"
+    jitter_s: float | None = None
+    hashes: str = "keep"
+    hash_tokens: int | None = None
+    file_hash_tokens: int | None = None
+    chars_per_token: float = CHARS_PER_TOKEN
     stream: bool | None = None
     lengths: str = ""
     servegen: str = "language/m-large"
@@ -106,12 +121,23 @@ class SimulateChoices:
         for name, least, most in (
             ("replicas", 1, 1e5), ("max_replicas", 1, 1e5), ("limit", 1, 1e12), ("requests", 1, _MOST_REQUESTS),
             ("seed", 0, 2**63 - 1), ("replications", 1, 1000), ("max_retries", 0, 1000),
+            ("max_context", 2, _MOST_REQUESTS), ("hash_tokens", 1, _MOST_HASH_TOKENS),
+            ("file_hash_tokens", 1, _MOST_HASH_TOKENS),
         ):  # fmt: skip
             _whole(self, name, least, most)
         for name in ("scale_every_s", "speedup", "duration_s", "horizon_s", "sample_s", "peak_to_mean",
-                     "day_length_s"):  # fmt: skip
+                     "day_length_s", "chars_per_token"):  # fmt: skip
             _number(self, name, positive=True)
-        for name in ("scrape_s", "event_lag_s", "retry_s", "think_s", "burstiness", "length_range", "start_s"):
+        for name in (
+            "jitter_s",
+            "scrape_s",
+            "event_lag_s",
+            "retry_s",
+            "think_s",
+            "burstiness",
+            "length_range",
+            "start_s",
+        ):
             _number(self, name, positive=False)
         if not isinstance(self.stream, bool | None):
             raise BadInputError(f"--stream is yes or no (True or False), not {self.stream!r}.")
@@ -124,26 +150,45 @@ class SimulateChoices:
             if isinstance(value, Path):
                 object.__setattr__(self, name, str(value))
             elif not isinstance(value, str):
-                raise BadInputError(f"{_option(name)} must be text, not {value!r}.")
+                raise BadInputError(f"{option_of(name)} must be text, not {value!r}.")
         for name, known in _ONE_OF.items():
             if getattr(self, name) not in known:
-                raise BadInputError(f"{_option(name)} '{getattr(self, name)}' is not known. Choose {', '.join(known)}.")
+                raise BadInputError(
+                    f"{option_of(name)} '{getattr(self, name)}' is not known. Choose {', '.join(known)}."
+                )
         if self.max_replicas is not None and self.max_replicas < self.replicas:
             raise BadInputError(f"--max-replicas {self.max_replicas} is below --replicas {self.replicas}.")
         if self.length_range >= 1:
             raise BadInputError(f"--length-range is a share below 1, not {self.length_range:g}.")
-        given = [name for name in (_GENERATED if self.trace else _REPLAYED) if getattr(self, name) != _DEFAULTS[name]]
+        self._check_traffic()
+
+    def _check_traffic(self) -> None:
+        """Refuse what says nothing about the traffic that is asked for."""
+        given = self._said(_GENERATED if self.trace else _REPLAYED)
         if given and self.trace:
             hint = " (--limit takes its first rows)" if given[0] == "requests" else ""
-            raise BadInputError(f"a trace is replayed as it is: leave out {_option(given[0])}{hint} or --trace.")
+            raise BadInputError(f"a trace is replayed as it is: leave out {option_of(given[0])}{hint} or --trace.")
         if given:
-            raise BadInputError(f"{_option(given[0])} goes with --trace.")
+            raise BadInputError(f"{option_of(given[0])} goes with --trace.")
+        if self.lengths and (unused := self._said(_OF_ROWS)):
+            raise BadInputError(
+                f"--lengths makes requests from ServeGen's client rates, where {option_of(unused[0])} means nothing. "
+                "Leave it out."
+            )
+        if self.trace and not self.lengths and self._said(("servegen",)):
+            raise BadInputError("--servegen names a category of --lengths FILE, ServeGen's lengths. Give that file.")
+        if self.day == "flat" and (unused := self._said(("day_length_s", "start_s"))):
+            raise BadInputError(f"{option_of(unused[0])} is of a --day that is profile or sine.")
+
+    def _said(self, names: Iterable[str]) -> list[str]:
+        """Those of ``names`` that are not at their defaults."""
+        return [name for name in names if getattr(self, name) != _DEFAULTS[name]]
 
 
 TRAFFIC = ("workload", "isl", "osl", "rate", "concurrency", "prefix_hit", "trace", "speedup", "limit", "too_long",
-           "bad_rows", "stream", "lengths", "servegen", "requests", "duration_s", "arrivals", "burstiness", "day",
-           "peak_to_mean", "day_length_s", "start_s", "think_s", "length_range", "sessions", "origins",
-           "priorities")  # fmt: skip
+           "max_context", "bad_rows", "jitter_s", "hashes", "hash_tokens", "file_hash_tokens", "chars_per_token",
+           "stream", "lengths", "servegen", "requests", "duration_s", "arrivals", "burstiness", "day", "peak_to_mean",
+           "day_length_s", "start_s", "think_s", "length_range", "sessions", "origins", "priorities")  # fmt: skip
 """Choices that decide which requests there are; all others only what happens to them."""
 
 
@@ -164,6 +209,10 @@ class Question:
         """A number of ``ServeScenario`` that describes traffic: rate, concurrency, isl or osl."""
         value = self.serve.get(name)
         return None if value is None else float(value)  # type: ignore[arg-type]
+
+    def context(self, model_tokens: float) -> int:
+        """Tokens beyond which a request is too long, of a model that takes so many."""
+        return min(int(model_tokens), self.own.max_context or int(model_tokens))
 
     def flat(self) -> dict[str, Any]:
         """All that was chosen, by name; asking it again gives the same answer."""
@@ -227,7 +276,7 @@ def split(choices: Mapping[str, object]) -> tuple[dict[str, object], dict[str, o
         folded = spelled.replace("-", "_")
         names = (*ServeScenario.__slots__, *_TYPES)
         if folded in NOT_SIMULATED:
-            raise BadInputError(f"{_option(folded)} is a choice of plan serve; simulate plays the fleet it is given.")
+            raise BadInputError(f"{option_of(folded)} is a choice of plan serve; simulate plays the fleet it is given.")
         if not _is_serve(folded) and (close := suggest(folded, names, 1)):
             raise BadInputError(f"there is no choice '{spelled}'. Did you mean '{close[0]}'?")
     return choices_of(rest), own
@@ -238,11 +287,11 @@ def _checked(question: Question) -> Question:
     serve, own = question.serve, question.own
     if not serve.get("model"):
         raise BadInputError("say which model: --model NAME or the path of a config.json, or --scenario FILE.")
-    lengths = [name for name in ("workload", "isl", "osl") if serve.get(name)]
+    lengths = [name for name in ("workload", "isl", "osl") if serve.get(name) not in (None, "")]
     rate, loop = serve.get("rate"), serve.get("concurrency")
     if own.trace:
-        if lengths:
-            raise BadInputError(f"a trace has its own lengths: leave out --{lengths[0]} or --trace.")
+        if unused := [name for name in lengths if name != "osl" or own.lengths]:
+            raise BadInputError(f"a trace has its own lengths: leave out --{unused[0]} or --trace.")
         if rate is not None and own.speedup is not None:
             raise BadInputError("scale a trace once: to a mean --rate, or by --speedup.")
         if own.stream and (loop is not None or own.lengths or own.replications > 1):
@@ -250,12 +299,17 @@ def _checked(question: Question) -> Question:
                 "--stream plays one trace once, as it comes: no --concurrency, --lengths, --replications."
             )
         if loop is not None and (rate is not None or own.speedup is not None):
-            raise BadInputError("a closed loop of a trace's requests has no arrivals to scale: leave out --rate.")
+            what = "--speedup" if rate is None else "--rate"
+            raise BadInputError(f"a closed loop of a trace's requests has no arrivals to scale: leave out {what}.")
+        if own.think_s and loop is None:
+            raise BadInputError(_THINKS)
         return question
     if rate is None and loop is None:
         raise BadInputError("say how much traffic: --rate (requests per second), --concurrency, or --trace FILE.")
     if rate is not None and loop is not None:
         raise BadInputError("traffic comes at a --rate or keeps a --concurrency in flight, not both.")
+    if own.think_s and loop is None:
+        raise BadInputError(_THINKS)
     if loop is not None and own.duration_s is not None and not own.sessions:
         raise BadInputError("a closed loop ends with its requests: --requests N (or --horizon 10min).")
     if loop is not None and (own.burstiness is not None or own.day != "flat"):
@@ -272,14 +326,23 @@ def _checked(question: Question) -> Question:
     return question
 
 
+_THINKS = "--think is the pause in a closed loop: give a --concurrency, or leave it out."
 _TYPES = {field.name: str(field.type) for field in fields(SimulateChoices)}
 _DEFAULTS = {field.name: field.default for field in fields(SimulateChoices)}
-_ONE_OF = {"too_long": ("error", "drop", "truncate"), "bad_rows": ("error", "drop"),
+_ONE_OF = {"too_long": RULES, "bad_rows": BAD_ROWS, "hashes": HASHES,
            "arrivals": ("poisson", "gamma", "weibull"), "day": ("flat", "profile", "sine")}  # fmt: skip
 _GENERATED = ("requests", "arrivals", "burstiness", "day", "peak_to_mean", "day_length_s", "start_s", "length_range",
               "sessions", "origins", "priorities")  # fmt: skip
-_REPLAYED = ("speedup", "limit", "bad_rows", "stream", "lengths", "servegen")
-_TOKENS = ("requests", "limit")  # numbers that people write as 10k or 1M
+_REPLAYED = ("speedup", "limit", "bad_rows", "jitter_s", "hashes", "file_hash_tokens", "chars_per_token", "stream",
+             "lengths", "servegen")  # fmt: skip
+_OF_ROWS = ("speedup", "bad_rows", "jitter_s", "hashes", "hash_tokens", "file_hash_tokens", "chars_per_token")
+_TOKENS = (
+    "requests",
+    "limit",
+    "max_context",
+    "hash_tokens",
+    "file_hash_tokens",
+)  # numbers that people write as 10k or 1M
 _OTHERWISE = {"pool": "pools"}
 _ALTERNATIVES = ({"rate", "concurrency"}, {"workload", "isl"}, {"workload", "osl"})
 
@@ -314,17 +377,19 @@ def _value(name: str, value: object) -> object:
         if isinstance(value, str):
             return (value,)
         if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
-            raise BadInputError(f"{_option(name)} must be a text or a list of texts, not {value!r}.")
+            raise BadInputError(f"{option_of(name)} must be a text or a list of texts, not {value!r}.")
         return tuple(value)
     if not kind.startswith(("int", "float")):
         return value
     if not isinstance(value, str):
         return value
+    if name == "jitter_s" and value.strip().lower() == "auto":
+        return None
     try:
         text = f"{value}tok" if name in _TOKENS and value[-1:] in ("k", "M") else value
         found = units.parse(text, "s" if name.endswith("_s") else "tok" if name in _TOKENS else "1")
     except UnitError as error:
-        raise BadInputError(f"{_option(name)} '{value}': {error.args[0]}") from None
+        raise BadInputError(f"{option_of(name)} '{value}': {error.args[0]}") from None
     return found
 
 
@@ -333,9 +398,9 @@ def _whole(choices: SimulateChoices, name: str, least: float, most: float) -> No
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value % 1 != 0:
-        raise BadInputError(f"{_option(name)} must be a whole number, not {value!r}.")
+        raise BadInputError(f"{option_of(name)} must be a whole number, not {value!r}.")
     if not least <= value <= most:
-        raise BadInputError(f"{_option(name)} must be from {least:,.0f} to {most:,.0f}, not {value:,}.")
+        raise BadInputError(f"{option_of(name)} must be from {least:,.0f} to {int(most):,}, not {int(value):,}.")
     object.__setattr__(choices, name, int(value))
 
 
@@ -344,16 +409,16 @@ def _number(choices: SimulateChoices, name: str, *, positive: bool) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise BadInputError(f"{_option(name)} must be a number, not {value!r}.")
+        raise BadInputError(f"{option_of(name)} must be a number, not {value!r}.")
     if value < 0 or (positive and value == 0):
-        raise BadInputError(f"{_option(name)} must be {'above 0' if positive else '0 or more'}, not {value:g}.")
+        raise BadInputError(f"{option_of(name)} must be {'above 0' if positive else '0 or more'}, not {value:g}.")
     object.__setattr__(choices, name, float(value))
 
 
-def _option(name: str) -> str:
+def option_of(name: str) -> str:
     """A field as its option is spelled.
 
-    >>> _option("scale_every_s"), _option("too_long"), _option("pools")
+    >>> option_of("scale_every_s"), option_of("too_long"), option_of("pools")
     ('--scale-every', '--too-long', '--pool')
     """
     bare = name.removesuffix("_s")

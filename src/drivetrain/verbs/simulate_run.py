@@ -87,9 +87,9 @@ def play(
         load_file(own.policy_file)
     policies = policies_of(question)
     slo = parse_slo(str(question.serve.get("slo") or ""))
-    model = loader.load("models", str(question.serve["model"]))
+    context = question.context(loader.load("models", str(question.serve["model"])).max_context)
     if known is None and not log_steps and is_streamed(question, policies):
-        return _play_in_parts(question, policies, slo, int(model.max_context), _progress(tell, what), take)
+        return _play_in_parts(question, policies, slo, context, _progress(tell, what), take)
     known = {} if known is None else known
     runs: list[Run] = []
     summaries: list[dict[str, Any]] = []
@@ -99,7 +99,7 @@ def play(
         label = f"{what}, run {k + 1} of {own.replications}" if own.replications > 1 else what
         seed = own.seed + k * _SEED_STEP
         try:
-            asked = _traffic(question, int(model.max_context), seed, known)
+            asked = _traffic(question, context, seed, known)
             deployed = question.scenario(asked.isl_mean, asked.osl_mean)
             simulated = fleet_of(deployed, _choices(question, policies, asked, seed))
             run = _run(question, asked, simulated, seed, log_steps, _progress(tell, label))

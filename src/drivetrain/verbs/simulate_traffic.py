@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +17,14 @@ from drivetrain.errors import BadInputError, UnitError
 from drivetrain.registry import suggest
 from drivetrain.serving.sim.records import Requests
 from drivetrain.serving.traffic import Arrivals, Note, Reuse, Sessions, Traffic, generate, read, read_chunks, servegen
+from drivetrain.serving.traffic.wrong import ChoiceError
 from drivetrain.verbs.assumption import Assumption
-from drivetrain.verbs.simulate_choices import Question
+from drivetrain.verbs.simulate_choices import Question, option_of
 
+_OPTIONS = {"law": "arrivals", "cv": "burstiness", "n": "requests", "day_s": "day_length_s",
+            "range_frac": "length_range", "share": "prefix_hit", "jitter": "jitter_s",
+            "context": "max_context"}  # fmt: skip
+_SESSIONS = frozenset(field.name for field in fields(Sessions)) - {"law"}
 DEFAULT_REQUESTS = 10_000
 HASH_TOKENS = 64
 PART_ROWS = 100_000
@@ -51,7 +58,8 @@ class Asked:
 def traffic_of(question: Question, context: int, seed: int) -> Asked:
     """The requests that ``question`` asks about, none longer than ``context`` tokens, drawn with ``seed``."""
     names, shares = _shares(question.own.origins)
-    made = _replayed(question, context, seed) if question.own.trace else _drawn(question, context, seed, shares)
+    with choices_as_options():
+        made = _replayed(question, context, seed) if question.own.trace else _drawn(question, context, seed, shares)
     if not len(made.requests):
         raise BadInputError(
             "there is not one request in this traffic. Take more rows, a longer --duration or a higher --rate."
@@ -62,11 +70,27 @@ def traffic_of(question: Question, context: int, seed: int) -> Asked:
 
 def parts_of(question: Question, context: int, seed: int, notes: list[Note]) -> Iterator[Requests]:
     """The trace of ``question`` in parts; ``notes`` receives what was assumed, at the end."""
-    own = question.own
-    return read_chunks(
-        own.trace, rows=PART_ROWS, notes=notes, rate=question.number("rate"), speedup=own.speedup, limit=own.limit,
-        duration_s=own.duration_s, context=context, too_long=own.too_long, bad_rows=own.bad_rows, seed=seed,
-    )  # fmt: skip
+    with choices_as_options():
+        yield from read_chunks(question.own.trace, rows=PART_ROWS, notes=notes, **_reading(question, context, seed))
+
+
+@contextmanager
+def choices_as_options() -> Iterator[None]:
+    """Errors about choices of traffic name options."""
+    try:
+        yield
+    except ChoiceError as error:
+        raise error.said(_said) from None
+
+
+def _said(name: str, value: str = "") -> str:
+    """A choice of :mod:`drivetrain.serving.traffic` as its option, or as a term of one.
+
+    >>> _said("law", "gamma"), _said("duration_s"), _said("first_isl")
+    ('--arrivals gamma', '--duration', '--sessions first_isl')
+    """
+    option = f"--sessions {name}" if name in _SESSIONS else option_of(_OPTIONS.get(name, name))
+    return f"{option} {value}" if value else option
 
 
 def noted(notes: Sequence[Note], source: str) -> tuple[Assumption, ...]:
@@ -100,11 +124,19 @@ def _replayed(question: Question, context: int, seed: int) -> Traffic:
         return servegen(own.trace, own.lengths, workload=own.servegen, duration_s=own.duration_s or 3600.0,
                         rate=question.number("rate"), limit=own.limit, context=context, too_long=own.too_long,
                         seed=seed)  # fmt: skip
-    return read(
-        own.trace, rate=question.number("rate"), speedup=own.speedup, limit=own.limit, duration_s=own.duration_s,
-        context=context, too_long=own.too_long, bad_rows=own.bad_rows, concurrency=_loop(question),
-        think_s=own.think_s, seed=seed,
-    )  # fmt: skip
+    return read(own.trace, concurrency=_loop(question), think_s=own.think_s, **_reading(question, context, seed))
+
+
+def _reading(question: Question, context: int, seed: int) -> dict[str, Any]:
+    """How the trace is read: the fields of :class:`drivetrain.serving.traffic.Reading`."""
+    own, osl = question.own, question.number("osl")
+    return {
+        "rate": question.number("rate"), "speedup": own.speedup, "limit": own.limit, "duration_s": own.duration_s,
+        "context": context, "too_long": own.too_long, "bad_rows": own.bad_rows,
+        "jitter": "auto" if own.jitter_s is None else own.jitter_s, "hashes": own.hashes,
+        "hash_tokens": own.hash_tokens, "file_hash_tokens": own.file_hash_tokens, "osl": osl,
+        "chars_per_token": own.chars_per_token, "seed": seed,
+    }  # fmt: skip
 
 
 def _drawn(question: Question, context: int, seed: int, origins: tuple[float, ...]) -> Traffic:
@@ -113,16 +145,20 @@ def _drawn(question: Question, context: int, seed: int, origins: tuple[float, ..
     isl, osl = question.number("isl"), question.number("osl")
     n = own.requests if own.requests or own.duration_s else DEFAULT_REQUESTS
     arrivals = Arrivals(
-        rate=question.number("rate"), cv=own.burstiness if own.arrivals != "poisson" else None, law=own.arrivals,
+        rate=question.number("rate"), cv=own.burstiness, law=own.arrivals,
         day=own.day, peak_to_mean=own.peak_to_mean, day_s=own.day_length_s,
         start_s=own.start_s, concurrency=_loop(question), think_s=own.think_s,
     )  # fmt: skip
     return generate(
         loader.load("workloads", name) if name else None, arrivals, isl=isl, osl=osl, range_frac=own.length_range,
-        n=n, duration_s=own.duration_s, reuse=Reuse(share=question.number("prefix_hit"), hash_tokens=HASH_TOKENS),
+        n=n, duration_s=own.duration_s, reuse=_reuse(question),
         sessions=_sessions(question), origins=origins or (1.0,),
         priorities=_priorities(own.priorities), context=context, too_long=own.too_long, seed=seed,
     )  # fmt: skip
+
+
+def _reuse(question: Question) -> Reuse:
+    return Reuse(share=question.number("prefix_hit"), hash_tokens=question.own.hash_tokens or HASH_TOKENS)
 
 
 def _sessions(question: Question) -> Sessions | None:

@@ -210,8 +210,11 @@ def _pool(one: Chosen, service: int, region: int, choices: FleetChoices) -> Pool
         raise type(error)(f"pool '{name}': {error.args[0]}") from None
 
 
-def _transfer(service: str, pools: Sequence[Chosen]) -> tuple[Line, Handover] | None:
-    """How the service's prompts are handed over: between its first prefill and its first decode pool."""
+def _transfer(service: str, pools: Sequence[Chosen]) -> tuple[Line, Handover, bool] | None:
+    """How the service's prompts are handed over, between its first prefill and its first decode pool.
+
+    The last says whether that is within scale-up domains.
+    """
     prefill = [one for one in pools if one.role == PREFILL]
     decode = [one for one in pools if one.role == DECODE]
     if not prefill and not decode:
@@ -223,11 +226,9 @@ def _transfer(service: str, pools: Sequence[Chosen]) -> tuple[Line, Handover] | 
             f"service '{service}' serves prompts and answers apart, but {missing}. Give all its pools a role."
         )
     first, then = prefill[0], decode[0]
-    known = between(first, then)
-    line = transfer_of(
-        first.job.deployment, then.job.deployment, _link(first, then), first.resolved.lengths, known, first.job.budget
-    )
-    return line, known
+    known, link = between(first, then), _link(first, then)
+    line = transfer_of(first.job.deployment, then.job.deployment, link, first.resolved.lengths, known, first.job.budget)
+    return line, known, link == "domain"
 
 
 def _link(first: Chosen, then: Chosen) -> Via | tuple[Place, Place]:

@@ -8,7 +8,7 @@ from drivetrain.catalogue import loader
 from drivetrain.catalogue.disaggregation import Handover
 from drivetrain.catalogue.wan import egress_usd_per_gb, transfer_s
 from drivetrain.serving.deployment import Deployment
-from drivetrain.serving.sim.build import Setup, prefix_problem
+from drivetrain.serving.sim.build import Setup, prefix_problem, windows_follow
 from drivetrain.serving.sim.build_start import checkpoint_bytes
 from drivetrain.serving.sim.build_transfer import Line
 from drivetrain.serving.sim.records import DECODE, Pool
@@ -33,10 +33,8 @@ def pool_notes(one: Chosen, pool: Pool, setup: Setup, may_start: bool, of: str) 
         found.append(Assumption(f"reserved for outputs{of}", known.reserve_output_frac, f"{fact.source}, {fact.seen}"))
     if known.admits == "chunk":
         found.append(Assumption(f"admission{of}", "by whole prompts", f"{d.engine.name} looks at the first chunk only"))
-    if known.victim == "fewest-tokens":
-        found.append(
-            Assumption(f"preempted{of}", "the last admitted", f"{d.engine.name}: who has written the fewest tokens")
-        )
+    if pool.rules.fewest_preempts:
+        found.append(Assumption(f"preempted{of}", "who has written the fewest tokens", _source(d, "victim")))
     if pool.step.verified > 1 and not known.drafts_in_budget and pool.rules.mixed:
         found.append(
             Assumption(f"drafted tokens{of}", "count against the step budget", f"{d.engine.name}: they do not")
@@ -47,7 +45,10 @@ def pool_notes(one: Chosen, pool: Pool, setup: Setup, may_start: bool, of: str) 
         )
     reason = prefix_problem(d, setup)
     if reason and setup.hash_tokens and setup.prefix_cache is not False and one.role != DECODE:
-        found.append(Assumption(f"no prefix cache{of}", reason, "assumed" if "serve no" in reason else "catalogue"))
+        found.append(Assumption(f"no prefix cache{of}", reason, "assumed" if "layers of" in reason else "catalogue"))
+    if pool.cache.prefix and windows_follow(d):
+        text = "found where the other layers have them; what they take in cache is not counted"
+        found.append(Assumption(f"prefixes in windowed layers{of}", text, "assumed"))
     if d.cut.techniques.choice.host_hit is not None:
         found.append(Assumption("host-hit", "not used", "what is found in host memory is simulated"))
     if may_start:
@@ -71,12 +72,15 @@ def _start_notes(one: Chosen, pool: Pool, of: str) -> list[Assumption]:
     return found
 
 
-def transfer_notes(service: str, line: Line, known: Handover) -> list[Assumption]:
+def transfer_notes(service: str, line: Line, known: Handover, within_domains: bool) -> list[Assumption]:
     """What handing over between the pools of ``service`` rests on."""
     t = line.transfer
     shape = f"{show(t.fixed_s, 's')} + {show(t.s_per_token, 's')} a token, in {t.pieces} piece{'s' * (t.pieces > 1)}"
     note = f"a line through the workload's prompts, off by at most {line.error_frac:.1%}"
     found = [Assumption(f"cache transfer of {service}", shape, note)]
+    if within_domains:
+        text = "within scale-up domains: every prefill replica has a decode replica in its own, and all hand over there"
+        found.append(Assumption(f"way of the cache of {service}", text, "assumed"))
     if known.reserves == "prefill":
         when = f"{known.family}: before the prompt is computed"
         found.append(Assumption(f"room in the decode pool of {service}", "taken when the cache starts to travel", when))

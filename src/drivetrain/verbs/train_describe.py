@@ -17,6 +17,8 @@ from drivetrain.training.search import Found
 from drivetrain.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from drivetrain.verbs.assumption import Assumption
 from drivetrain.verbs.kept import titles
+from drivetrain.verbs.train_data import HALFLIVES
+from drivetrain.verbs.train_law import law_of
 from drivetrain.verbs.train_loss import loss_of
 from drivetrain.verbs.train_resolve import Asked, Part
 from drivetrain.verbs.train_run import Run
@@ -26,6 +28,7 @@ OVERHEAD = ("host", "optimizer", "jitter", "step")
 WATERFALL = ("useful", "kernels", "recompute", "communication", "bubble", "overhead")
 _TRILLION = 1e12
 _WAITS = 0.1  # a share of the time worth a word
+_STATE_BYTES = 12  # AdamW: an fp32 weight and two moments
 _TOO_SLOW = 2.0  # times the best layout's step: nobody saves memory at that price
 
 
@@ -33,22 +36,28 @@ def described(asked: Asked, run: Run) -> dict[str, Any]:
     """Every field of one run."""
     step, uptime, part = run.step, run.uptime, run.part
     slow, fast = step.tokens_per_s_per_accelerator / step.p10, step.tokens_per_s_per_accelerator / step.p90
+    drawn = asked.draw_spread("low"), asked.draw_spread("high")
+    least, most = 1.0 / _together(1.0 / fast, drawn[0]), _together(slow, drawn[1])
     limits = gains(run.needs, run.job, run.cluster, step.layout, part.rates)
     per_trillion = None if run.usd is None else run.usd / run.tokens * _TRILLION
     grams = asked.region.carbon_g_per_kwh
     carbon = None if grams is None else carbon_g(run.energy_j, grams) / 1e3
     reached, told = loss_of(asked, run)
+    law = law_of(asked, run)
     loss = reached.fields()
     ranges = {
         "tokens_per_s_per_accel": {"p10": step.p10, "p90": step.p90},
         "step_time_s": _times(step.step_s, fast, slow), "mfu": _times(step.mfu, 1 / slow, 1 / fast),
         "days": _times(run.seconds / SECONDS_PER_DAY, fast, slow), "usd": _times(run.usd, fast, slow),
         "usd_per_trillion_tokens": _times(per_trillion, fast, slow),
-        "energy_j": _times(run.energy_j, fast, slow), "loss": {"p10": loss["p10"], "p90": loss["p90"]},
+        "energy_j": _times(run.energy_j, least, most), "carbon_kg": _times(carbon, least, most),
+        "power_w": _times(run.power_w, 1.0 / drawn[0], drawn[1]),
+        "loss": {"p10": loss["p10"], "p90": loss["p90"]},
     }  # fmt: skip
     return {
         "model": run.model.name, "params": float(count(run.model).total), "active_params": run.active,
-        "tokens": run.tokens, "tokens_per_param": run.tokens / run.active, "flops": run.flops, "loss": loss,
+        "tokens": run.tokens, "epochs": _epochs(asked, run),
+        "tokens_per_param": run.tokens / run.active, "flops": run.flops, "loss": loss, "scaling": law,
         "accelerator": part.name, "n_accelerators": run.n, "spares": run.n_paid - run.n,
         "fabric": part.network_name, "network_bytes_per_s": run.cluster.hardware.topology.nic_bytes_per_s,
         "layout": str(step.layout), "recompute": step.layout.recompute, "schedule": step.layout.schedule,
@@ -60,7 +69,8 @@ def described(asked: Asked, run: Run) -> dict[str, Any]:
         "mfu": step.mfu, "hfu": step.hfu,
         "effective_time_frac": uptime.effective_time_frac, "goodput": _goodput(run),
         "days": run.seconds / SECONDS_PER_DAY, "usd": run.usd, "usd_per_hour": run.usd_per_hour,
-        "usd_per_trillion_tokens": per_trillion, "price": asdict(part.price) if part.price else None,
+        "usd_per_trillion_tokens": per_trillion, "usd_on_demand": _on_demand(run),
+        "price": asdict(part.price) if part.price else None,
         "accelerator_hours": run.n * run.seconds / SECONDS_PER_HOUR,
         "power_w": run.power_w, "provisioned_w": run.provisioned_w, "energy_j": run.energy_j,
         "joules_per_token": run.energy_j / run.tokens, "carbon_kg": carbon,
@@ -142,9 +152,14 @@ def assumptions(asked: Asked, run: Run | None, part: Part, extra: tuple[Assumpti
                    chosen if s.restart_s is not None or s.detection_s is not None else "assumed"),
         Assumption("spare accelerators", "always one at hand" if r.spares is None else r.spares,
                    "assumed, not paid for" if r.spares is None else f"{chosen}: paid for"),
-        Assumption("checkpoint", f"14 bytes a parameter, {s.checkpoint}, at {s.store_bytes_per_s / 1e9:g} GB/s",
+        Assumption("bytes a parameter, before ZeRO",
+                   f"2 weight, {part.rates.grad_bytes:g} gradient, {_STATE_BYTES} AdamW",
+                   "gradients summed in 16 bit; software that sums in fp32 needs 2 more"),
+        Assumption("checkpoint", f"14 bytes a parameter{' of the adapters' if s.lora_rank else ''}, {s.checkpoint}, at "
+                   f"{s.store_bytes_per_s / 1e9:g} GB/s",
                    "default" if s.store_bytes_per_s == 200e9 else chosen),
-        Assumption("pricing", s.pricing, "default" if s.pricing == "reserved" else chosen),
+        Assumption("pricing", s.pricing if s.usd_per_hour is None else f"${s.usd_per_hour:g} an hour",
+                   "default" if s.pricing == "reserved" and s.usd_per_hour is None else chosen),
         Assumption("pue", pue.value, f"{pue.source}, {pue.seen}"),
         Assumption("draw, share of nameplate of accelerators and host", load.value, f"{load.source}, {load.seen}"),
     ]  # fmt: skip
@@ -156,6 +171,10 @@ def sources(asked: Asked, run: Run) -> list[str]:
     part = run.part
     ids = [run.model.source, *(fact.source for fact in part.accelerator.facts.values())]
     ids += [fact.source for fact in scaling.law(asked.scenario.law).coefficients.values()]
+    economic = (asked.economics[name].mid.source for name in ("pue", "server_load_frac"))
+    ids += [*economic, *(fact.source for fact in asked.region.facts.values())]
+    if run.tokens > (asked.scenario.unique_tokens or math.inf):
+        ids += [fact.source for fact in scaling.law(HALFLIVES).coefficients.values()]
     texts = titles(i for i in ids if i)
     if part.price:
         texts.append(f"price of {part.name}: {part.price.source}")
@@ -174,11 +193,37 @@ def _untried(run: Run) -> list[str]:
         found.append(f"no public run on {part.name} itself was fitted, only on its generation: the range is wider")
     waits = run.step.parts["ep"] / run.step.step_s
     if waits > _WAITS and run.step.layout.schedule != "dualpipe":
-        found.append(f"experts' messages are waited for {waits:.0%} of the time; --schedule dualpipe hides them "
-                     "behind another micro-batch, where the software can")  # fmt: skip
+        found.append(f"experts' messages are waited for {waits:.0%} of the time: DualPipe hides them behind another "
+                     "micro-batch, and so do software's own overlaps (--overlap-moe-expert-parallel-comm)")  # fmt: skip
+    if run.model.max_context and run.needs.seq > run.model.max_context:
+        found.append(f"sequences of {run.needs.seq:,.0f} tokens are longer than {run.model.name} takes "
+                     f"({run.model.max_context:,}): its positions would have to be stretched")  # fmt: skip
     if not part.host_w:
         found.append(f"no server with {part.name} is catalogued: power is of the accelerators alone")
     return found
+
+
+def _on_demand(run: Run) -> float | None:
+    """What the run costs by the hour, without a contract; ``None`` where that is unknown or is the price already."""
+    price, now = run.part.on_demand, run.part.price
+    if price is None or (now is not None and now.basis == price.basis):
+        return None
+    return price.usd_per_hour * run.n_paid * run.seconds / SECONDS_PER_HOUR
+
+
+def _epochs(asked: Asked, run: Run) -> float:
+    """How often each token is seen."""
+    unique = asked.scenario.unique_tokens
+    return max(run.tokens / unique, 1.0) if unique else 1.0
+
+
+def _together(*factors: float) -> float:
+    """Factors above 1 that vary on their own, in quadrature of their logarithms.
+
+    >>> round(_together(2.0, 1.0), 12), round(_together(2.0, 2.0), 3)
+    (2.0, 2.665)
+    """
+    return math.exp(math.hypot(*map(math.log, factors)))
 
 
 def _law_source(name: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from drivetrain.errors import BadInputError, DrivetrainError
 from drivetrain.training.marginal import first_limit, gains
 from drivetrain.training.predict import exposed_share
+from drivetrain.training_scenario import MOST_ACCELERATORS, TrainScenario
 from drivetrain.verbs.train_describe import waterfall
 from drivetrain.verbs.train_resolve import Asked, Part, with_network
 from drivetrain.verbs.train_run import Run, run_of
@@ -45,16 +46,16 @@ def compared(
     }  # fmt: skip
 
 
-def sizes_of(asked: Asked) -> tuple[int, ...]:
+def sizes_of(scenario: TrainScenario) -> tuple[int, ...]:
     """Numbers of accelerators to compare at: those asked for, else 8 to 16,384."""
-    texts = asked.scenario.sizes
+    texts = scenario.sizes
     try:
         found = tuple(sorted({int(text) for text in texts}))
     except ValueError:
         told = ",".join(texts)
         raise BadInputError(f"sizes must be whole numbers, not '{told}'. For example --sizes 8,64,512.") from None
-    if found and found[0] < 1:
-        raise BadInputError("sizes must be at least 1 accelerator.")
+    if found and not 1 <= found[0] <= found[-1] <= MOST_ACCELERATORS:
+        raise BadInputError(f"sizes must be from 1 to {MOST_ACCELERATORS:,} accelerators.")
     return found or SIZES
 
 

@@ -72,17 +72,22 @@ def _losses(f: Mapping[str, Any], law: Law, seed: int) -> NDArray[np.float64]:
         worth = worth * np.exp(half / _Q90 * speed)
     each = np.sqrt(worth)
     scatter = scaling.law(told["law"]).run_error
-    found: NDArray[np.float64] = law.loss(f["active_params"] * each, f["tokens"] * each)
+    found: NDArray[np.float64] = law.loss(told["counted_params"] * each, told["counted_tokens"] * each)
     return found * np.exp((scatter.value if scatter else 0.0) * own.standard_normal(n))
 
 
 def _to_tie(f: Mapping[str, Any], loss: float) -> float | None:
-    """Times the compute of ``f`` that reach ``loss``, by bisection: the loss falls with compute."""
+    """Times the compute of ``f`` that reach ``loss``, by bisection: the loss falls with compute.
+
+    ``None`` where tokens are seen again: more compute would be more repeats, not more data.
+    """
+    if f["loss"]["counted_tokens"] != f["tokens"]:
+        return None
     law, gain = parametric(f["loss"]["law"]), f["loss"]["compute_gain"]
 
     def reached(times: float) -> float:
         each = math.sqrt(gain * times)
-        return float(law.loss(f["active_params"] * each, f["tokens"] * each))
+        return float(law.loss(f["loss"]["counted_params"] * each, f["loss"]["counted_tokens"] * each))
 
     low, high = 1.0, _MOST
     if reached(high) > loss:

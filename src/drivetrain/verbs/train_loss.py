@@ -8,7 +8,9 @@ from typing import Any
 
 from drivetrain.catalogue import scaling
 from drivetrain.catalogue.scaling import MIXTURE
-from drivetrain.training.scaling.uncertainty import Estimate, estimated_loss, notes
+from drivetrain.training.scaling.gain import Gain
+from drivetrain.training.scaling.uncertainty import Estimate, estimated_loss, notes, spread_alone
+from drivetrain.verbs.train_data import counted, data_note
 from drivetrain.verbs.train_resolve import Asked, law_with
 from drivetrain.verbs.train_run import Run
 
@@ -17,6 +19,7 @@ from drivetrain.verbs.train_run import Run
 class Loss:
     """Nats per token of the law's text; 80 % between ``p10`` and ``p90`` (None where the law tells no spread).
 
+    The law counts ``counted_params`` and ``counted_tokens``: those of the run, fewer where tokens are seen again.
     ``compute_gain`` with its own range is what the architecture counts for; None under a law of mixtures; all None for
     adapters.
     """
@@ -29,6 +32,8 @@ class Loss:
     compute_gain: float | None = None
     compute_gain_p10: float | None = None
     compute_gain_p90: float | None = None
+    counted_params: float | None = None
+    counted_tokens: float | None = None
 
     def fields(self) -> dict[str, Any]:
         """As an answer has it."""
@@ -36,33 +41,43 @@ class Loss:
 
 
 def loss_of(asked: Asked, run: Run) -> tuple[Loss, tuple[str, ...]]:
-    """The loss of a run, and what to tell of it.
+    """The loss of a run, and what to tell of it."""
+    if run.job.lora_rank:
+        return Loss(None, None, None, None, None), ("scaling laws say nothing of adapters: no loss",)
+    return loss_under(asked.scenario.law, asked.gain, run.active, run.tokens, asked.scenario.unique_tokens)
+
+
+def loss_under(
+    name: str, gain: Gain, params: float, tokens: float, unique: float | None = None
+) -> tuple[Loss, tuple[str, ...]]:
+    """The loss of ``params`` active parameters on ``tokens`` tokens under the law ``name``, and what to tell of it.
 
     A gain g counts as ``g`` times the compute at the same ratio of tokens to parameters; how unsure g is widens the
     range (in quadrature with the law's own, which holds coefficients, single runs and the form beyond the fit).
     """
-    if run.job.lora_rank:
-        return Loss(None, None, None, None, None), ("scaling laws say nothing of adapters: no loss",)
-    entry, gain = scaling.law(asked.scenario.law), asked.gain
+    entry, law = scaling.law(name), law_with(name, gain)
     if entry.form == MIXTURE:
-        value = float(law_with(entry.name, gain).loss(run.active, run.tokens))
-        return Loss(value, None, None, entry.name, entry.data), notes(entry, run.active, run.tokens)
-    found = _counted(run, gain.value, entry.name)
-    low, high = _ends(found)
+        value = float(law.loss(params, tokens))
+        wide = spread_alone(entry, value, params, tokens)
+        found = Loss(value, wide.wide_p10, wide.wide_p90, entry.name, entry.data, counted_params=params,
+                     counted_tokens=tokens)  # fmt: skip
+        return found, notes(entry, params, tokens)
+    size, data = counted(law, unique, params, tokens)
+
+    def at(worth: float) -> Estimate:
+        each = math.sqrt(worth)
+        return estimated_loss(size * each, data * each, entry.name)
+
+    best = at(gain.value)
+    low, high = _ends(best)
     if low is not None and high is not None:
-        low = found.value - math.hypot(found.value - low, found.value - _counted(run, gain.p90, entry.name).value)
-        high = found.value + math.hypot(high - found.value, _counted(run, gain.p10, entry.name).value - found.value)
-    told = list(notes(entry, run.active, run.tokens))
-    if gain.note:
-        told.append(gain.note)
+        low = best.value - math.hypot(best.value - low, best.value - at(gain.p90).value)
+        high = best.value + math.hypot(high - best.value, at(gain.p10).value - best.value)
+    repeats = data_note(law, unique, params, tokens)
+    told = [*notes(entry, params, tokens), *([repeats] if repeats else []), *([gain.note] if gain.note else [])]
     return Loss(
-        found.value, low, high, entry.name, entry.data, gain.value, gain.p10, gain.p90
+        best.value, low, high, entry.name, entry.data, gain.value, gain.p10, gain.p90, size, data
     ), tuple(told)  # fmt: skip
-
-
-def _counted(run: Run, gain: float, law: str) -> Estimate:
-    each = math.sqrt(gain)
-    return estimated_loss(run.active * each, run.tokens * each, law)
 
 
 def _ends(found: Estimate) -> tuple[float | None, float | None]:

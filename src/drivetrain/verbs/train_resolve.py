@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from functools import partial
 
 from drivetrain.arch.params import count
 from drivetrain.catalogue import loader, scaling
@@ -33,7 +35,8 @@ _FEED_FORWARD = ("ffn", "experts", "shared_experts")
 class Part:
     """One kind of accelerator as a plan may use it.
 
-    ``host_w``: nameplate of its share of the host; ``unit``: accelerators of a server.
+    ``host_w``: nameplate of its share of the host; ``unit``: accelerators of a server; ``on_demand``: what an hour of
+    it costs without a contract, where the catalogue has that.
     """
 
     accelerator: Accelerator
@@ -42,6 +45,7 @@ class Part:
     framework: str
     rates: Coefficients
     price: HourlyPrice | None
+    on_demand: HourlyPrice | None
     host_w: float
     unit: int
 
@@ -93,6 +97,15 @@ class Asked:
         """Mean over nameplate power of a training server."""
         return self.economics["server_load_frac"].mid.value
 
+    def draw_spread(self, end: str) -> float:
+        """By what factor PUE and draw may be below (``low``) or above (``high``), in quadrature of logarithms."""
+        squares = 0.0
+        for name in ("pue", "server_load_frac"):
+            fact = self.economics[name]
+            bound = fact.low if end == "low" else fact.high
+            squares += 0.0 if bound is None else math.log(bound.value / fact.mid.value) ** 2
+        return math.exp(math.sqrt(squares))
+
     def checkpoint(self, params: float, n: int) -> Checkpoint:
         """The checkpoint of a model on ``n`` accelerators."""
         s = self.scenario
@@ -105,6 +118,8 @@ def resolve(scenario: TrainScenario) -> Asked:
     """Look every name up; errors name what is unknown and what is close."""
     model = loader.load("models", scenario.model) if scenario.model else None
     region: Region = loader.load("regions", scenario.region)
+    if scenario.usd_per_hour is not None and len(scenario.accelerators) != 1:
+        raise BadInputError("a --price is that of one accelerator: give one --accelerator with it.")
     if scenario.objective == "carbon" and region.carbon_g_per_kwh is None:
         raise BadInputError(f"the catalogue has no carbon intensity for {region.name}. Choose another --region.")
     economics = loader.economics()
@@ -119,12 +134,14 @@ def resolve(scenario: TrainScenario) -> Asked:
         host_w = server.host_w / server.n_accelerators if server else 0.0
         framework = framework_for(scenario.framework, accelerator)
         rates, _ = coefficients(framework, accelerator.generation)
+        priced = partial(hourly_price, accelerator.name, prices=prices, economics=economics,
+                         watts=accelerator.tdp_w + host_w, usd_per_kwh=kwh)  # fmt: skip
         parts.append(Part(
             accelerator=accelerator,
             hardware=_hardware(accelerator, server),
             network=network_of(network, accelerator) if network else None,
             framework=framework, rates=rates,
-            price=hourly_price(accelerator.name, scenario.pricing, prices, economics, accelerator.tdp_w + host_w, kwh),
+            price=_own_price(scenario) or priced(scenario.pricing), on_demand=_without_contract(priced("on-demand")),
             host_w=host_w, unit=server.n_accelerators if server else min(accelerator.scaleup.domain, 8),
         ))  # fmt: skip
     gain = _gain(scenario, model)
@@ -169,6 +186,17 @@ def expansion_of(model: Model) -> float:
 def active_params(model: Model) -> float:
     """Parameters that a token passes, as the scaling laws and 6 N D count them."""
     return float(count(model).active)
+
+
+def _without_contract(price: HourlyPrice | None) -> HourlyPrice | None:
+    """A price by the hour; ``None`` where only a price under contract is known."""
+    return price if price is not None and price.basis == "on demand" else None
+
+
+def _own_price(scenario: TrainScenario) -> HourlyPrice | None:
+    if scenario.usd_per_hour is None:
+        return None
+    return HourlyPrice(scenario.usd_per_hour, "your price", "your choice", unverified=False)
 
 
 def _gain(scenario: TrainScenario, model: Model | None) -> Gain:

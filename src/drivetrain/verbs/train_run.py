@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from drivetrain.arch.params import count
-from drivetrain.arch.training import TrainingCounts, counts
+from drivetrain.arch.training import HEAD, ROUTER, TrainingCounts, counts
 from drivetrain.catalogue.model import Model
 from drivetrain.econ.tokens import wall_power_w
-from drivetrain.errors import InfeasibleError, LayoutError
+from drivetrain.errors import DoesNotFitError, InfeasibleError, LayoutError
 from drivetrain.training.batch import usual_batch
 from drivetrain.training.cases import Cluster, Job
 from drivetrain.training.goodput import Goodput, goodput
-from drivetrain.training.layout import RECOMPUTE, SCHEDULES, Schedule, TrainingLayout, parse_layout
+from drivetrain.training.layout import RECOMPUTE, TrainingLayout, parse_layout
 from drivetrain.training.predict import Prediction, predict
 from drivetrain.training.scaling.law import FLOPS_PER_PARAM_TOKEN
 from drivetrain.training.search import Searched, lightest_recompute, search
 from drivetrain.units import SECONDS_PER_HOUR
 from drivetrain.verbs.train_resolve import Asked, Part, active_params
+from drivetrain.verbs.train_schedules import check_schedule, schedules_for
 
 MOST_LAYOUTS = 8
+_DOUBLINGS = 9
+_MORE = "Use more accelerators"
+LEAST_UPTIME = 0.001  # of the time: below it nobody trains
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +107,8 @@ def run_of(asked: Asked, part: Part, model: Model, tokens: float, n: int) -> Run
     whole = whole_layout(asked, n)
     if whole is None:
         searched = search(
-            needs, job, cluster, part.rates, known=known_of(asked), schedules=schedules_of(asked), most=MOST_LAYOUTS
+            needs, job, cluster, part.rates, known=known_of(asked), most=MOST_LAYOUTS,
+            schedules=schedules_for(part.framework, s.schedule),
         )  # fmt: skip
         layout = searched.best[0].layout
     else:
@@ -109,21 +117,60 @@ def run_of(asked: Asked, part: Part, model: Model, tokens: float, n: int) -> Run
     return worked_out(asked, part, model, needs, tokens, job, cluster, searched, step)
 
 
+def run_on(asked: Asked, part: Part, model: Model, tokens: float, n: int) -> Run:
+    """:func:`run_of` for a cluster that somebody chose: where the model does not fit, the message says on how many."""
+    try:
+        return run_of(asked, part, model, tokens, n)
+    except DoesNotFitError as error:
+        enough = _fits_on(asked, part, model, n)
+        told = str(error.args[0])
+        if enough:
+            told = told.replace(_MORE, f"{_MORE} ({enough:,} hold it)", 1)
+        raise DoesNotFitError(told) from None
+
+
+def _fits_on(asked: Asked, part: Part, model: Model, n: int) -> int:
+    """The first doubling of ``n`` on which some layout fits at one sequence a data rank; 0 where none does."""
+    s = asked.scenario
+    needs = counts(model, int(s.seq))
+    for doubled in (n << k for k in range(1, _DOUBLINGS)):
+        job = Job(doubled, s.precision, int(s.lora_rank))
+        with suppress(DoesNotFitError, InfeasibleError):
+            search(needs, job, part.cluster(doubled), part.rates, known={"micro_batch": 1}, most=1)
+            return doubled
+    return 0
+
+
 def worked_out(
     asked: Asked, part: Part, model: Model, needs: TrainingCounts, tokens: float, job: Job, cluster: Cluster,
     searched: Searched | None, step: Prediction,
 ) -> Run:  # fmt: skip
     """The run around a predicted step."""
-    saved = asked.checkpoint(float(count(model).total), cluster.n)
+    saved = asked.checkpoint(
+        float(count(model).total) if not job.lora_rank else adapter_params(needs, job.lora_rank), cluster.n
+    )
     uptime = goodput(cluster.n, saved, asked.reliability, asked.scenario.checkpoint_every_s)
-    if uptime.effective_time_frac <= 0.0:
+    if uptime.effective_time_frac < LEAST_UPTIME:
         raise InfeasibleError(
-            f"{cluster.n:,} accelerators fail more often than a restart and a checkpoint take: nothing is trained. "
-            "Raise --mtbf, shorten --restart, or write checkpoints to a faster --store."
+            f"{cluster.n:,} accelerators fail more often than a restart and a checkpoint take: next to nothing is "
+            "trained. Raise --mtbf, shorten --restart, or write checkpoints to a faster --store."
         )
     spares = asked.reliability.spares or 0
     return Run(part, model, needs, tokens, job, cluster, searched, step, uptime, cluster.n + spares, asked.pue,
                asked.load_frac)  # fmt: skip
+
+
+def adapter_params(needs: TrainingCounts, rank: int) -> float:
+    """Weights of LoRA adapters on every product of the layers: ``rank x (in + out)`` of each, fused ones as one.
+
+    Of mixtures those of the experts that one token passes are counted.
+
+    >>> from drivetrain.catalogue import loader
+    >>> round(adapter_params(counts(loader.load("models", "llama-2-70b"), 4096), 16) / 1e6)
+    176
+    """
+    widths = np.delete(np.asarray(needs.full) + np.asarray(needs.cut), (HEAD, ROUTER))
+    return float(rank * widths.sum())
 
 
 def whole_layout(asked: Asked, n: int) -> TrainingLayout | None:
@@ -136,6 +183,7 @@ def whole_layout(asked: Asked, n: int) -> TrainingLayout | None:
     cut = given.tp * given.pp * given.cp
     if "dp" not in s.layout.lower() and n % cut == 0:
         given = parse_layout(f"{s.layout}dp{n // cut}", **words)
+    check_schedule(given, s.schedule)
     if given.n_accelerators != n:
         raise LayoutError(
             f"layout '{s.layout}' is for {given.n_accelerators} accelerators, the cluster has {n}. Set "
@@ -150,9 +198,3 @@ def known_of(asked: Asked) -> dict[str, int]:
     if asked.scenario.recompute:
         found["recompute"] = RECOMPUTE.index(asked.scenario.recompute)
     return found
-
-
-def schedules_of(asked: Asked) -> tuple[Schedule, ...]:
-    """Pipeline schedules to choose from."""
-    asked_for = asked.scenario.schedule
-    return tuple(word for word in SCHEDULES if word == asked_for) or ("1f1b", "interleaved")

@@ -1,69 +1,39 @@
 r"""How large a run a budget buys, and on how many accelerators.
 
-*How much is trained is fixed* by FLOPs (``C = 6 N D``), tokens, a target loss or a model alone (its compute-optimal
-tokens): the cheapest number of accelerators is the smallest that ends in time, since more of them wait more.
+*How much is trained is fixed* by FLOPs (``C = 6 N D``), tokens, both, a target loss or a model alone (its
+compute-optimal tokens): the cheapest number of accelerators is the smallest that ends in time, since more of them wait
+more.
 
 *How much is trained is free* and money, days, power or accelerators limit it: with ``n`` accelerators for ``T``
 seconds, ``D = T x tokens/s x effective time``, and where the size is free N follows the scaling law at ``C = 6 N D``.
 Speed depends on N, so both are found in turn (speed moves little with N: a few rounds).
 
-``n`` is chosen from whole servers times 2^a or 3 x 2^a, which layouts divide.
+``n`` is chosen from whole servers times 2^a or 3 x 2^a, which layouts divide; where power bounds it, 5 and 7 x 2^a too.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from drivetrain.catalogue.model import Model
 from drivetrain.errors import BadInputError, DoesNotFitError, InfeasibleError
-from drivetrain.training.family import mixture_model
 from drivetrain.training.layout import parse_layout
-from drivetrain.training.scaling.law import FLOPS_PER_PARAM_TOKEN, Law
-from drivetrain.training.scaling.lifetime import Serving, cheapest_for_loss
-from drivetrain.training.scaling.optimum import balance, flops_for_loss, flops_for_tokens, optimum
+from drivetrain.training.scaling.law import FLOPS_PER_PARAM_TOKEN
 from drivetrain.training_scenario import MOST_ACCELERATORS
 from drivetrain.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, number, show
 from drivetrain.verbs.train_resolve import Asked, Part, active_params
-from drivetrain.verbs.train_run import Run, run_of
+from drivetrain.verbs.train_run import Run, run_of, run_on
+from drivetrain.verbs.train_size import Size, split
 
 DEFAULT_DAYS = 90.0
 _LONGEST_S = 100.0 * 365.0 * SECONDS_PER_DAY  # nobody waits longer, whatever is asked
 _ROUNDS = 6
 _CLOSE = 0.01
+FINE = (1, 3, 5, 7)  # odd factors of a cluster that power alone bounds: at most a seventh of it is left unused
+_BARE_W = 1e3  # no server draws less: the unit was forgotten
 _BEST_MFU, _USUAL_MFU = 0.6, 0.4
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Size:
-    """A model and the tokens it is trained on."""
-
-    model: Model
-    tokens: float
-
-
-def fixed_size(asked: Asked) -> Size | None:
-    """What is trained, where that follows from the question alone; ``None`` where limits decide how much."""
-    s = asked.scenario
-    if asked.model is not None:
-        return _of_model(asked, asked.model)
-    law = asked.law
-    if s.flops is not None:
-        return split(asked, s.flops)
-    if s.target_loss is not None:
-        if s.served_tokens:
-            best = cheapest_for_loss(law, s.target_loss, Serving(output_tokens=s.served_tokens))
-            return _shaped(asked, best.params, best.training_flops)
-        return split(asked, float(flops_for_loss(law, s.target_loss)))
-    if s.tokens is not None:
-        return split(asked, float(flops_for_tokens(law, s.tokens)))
-    return None
-
-
-def split(asked: Asked, flops: float) -> Size:
-    """The compute-optimal model of a budget, as a model that can be built."""
-    return _shaped(asked, float(optimum(asked.law, flops).params), flops)
 
 
 def solve(asked: Asked, part: Part, fixed: Size | None, tell: Callable[[Run], object] = lambda _: None) -> Run:
@@ -97,13 +67,13 @@ def violations(asked: Asked, run: Run) -> list[str]:
     return found
 
 
-def ladder(unit: int, least: float, most: float) -> list[int]:
+def ladder(unit: int, least: float, most: float, odd: tuple[int, ...] = (1, 3)) -> list[int]:
     """Numbers of accelerators from ``least`` to ``most``: servers of ``unit`` times 2^a and 3 x 2^a.
 
-    >>> ladder(8, 30, 100)
-    [32, 48, 64, 96]
+    >>> ladder(8, 30, 100), ladder(8, 30, 100, FINE)
+    ([32, 48, 64, 96], [32, 40, 48, 56, 64, 80, 96])
     """
-    steps = sorted(unit * f * 2**a for f in (1, 3) for a in range(21))
+    steps = sorted(unit * f * 2**a for f in odd for a in range(21))
     return [n for n in steps if least <= n <= min(most, MOST_ACCELERATORS)]
 
 
@@ -128,39 +98,6 @@ def show_usd(usd: float) -> str:
     return f"${number(usd)}"
 
 
-def _of_model(asked: Asked, model: Model) -> Size | None:
-    s, size = asked.scenario, active_params(model)
-    if s.tokens is not None:
-        return Size(model, s.tokens)
-    if s.lora_rank:
-        raise BadInputError("fine-tuning with adapters (--lora-rank) needs --tokens: scaling laws are of pre-training.")
-    if s.flops is not None:
-        return Size(model, s.flops / (FLOPS_PER_PARAM_TOKEN * size))
-    law = asked.law
-    if s.target_loss is not None:
-        tokens = float(law.tokens_for(s.target_loss, size))
-        if not math.isfinite(tokens):
-            least = float(law.e + law.a * size**-law.alpha)
-            raise InfeasibleError(
-                f"{model.name} cannot reach a loss of {s.target_loss:g} on any amount of data: {least:.3f} is its "
-                f"limit under '{s.law}'. Ask for more, or leave out --model."
-            )
-        return Size(model, tokens)
-    bounded = s.budget_usd is not None or (s.days is not None and (s.n is not None or s.power_w is not None))
-    return None if bounded else Size(model, optimal_tokens(law, size))
-
-
-def optimal_tokens(law: Law, params: float) -> float:
-    """Tokens of the compute-optimal run whose model has ``params`` parameters.
-
-    >>> law = Law(e=1.0, a=4.0, b=4.0, alpha=0.5, beta=0.5)
-    >>> round(optimal_tokens(law, 16.0), 6)
-    16.0
-    """
-    product = (params / balance(law)) ** ((law.alpha + law.beta) / law.beta)
-    return float(product / params)
-
-
 def _fixed(asked: Asked, part: Part, size: Size, tell: Callable[[Run], object]) -> Run:
     """The smallest cluster that ends in time; the largest that the power feeds where no time is given."""
     s = asked.scenario
@@ -171,12 +108,14 @@ def _fixed(asked: Asked, part: Part, size: Size, tell: Callable[[Run], object]) 
         return run
 
     if s.n is not None:
-        return at(int(s.n))
+        chosen = run_on(asked, part, size.model, size.tokens, int(s.n))
+        tell(chosen)
+        return chosen
     if whole := _whole(asked):
         return at(whole)
     most = _most(asked, part)
     if s.days is None and s.power_w is not None:
-        return _largest(at, ladder(part.unit, 1, most), asked, part)
+        return _largest(at, ladder(part.unit, 1, most, FINE), asked, part)
     limit = (s.days or DEFAULT_DAYS) * SECONDS_PER_DAY
     flops = FLOPS_PER_PARAM_TOKEN * active_params(size.model) * size.tokens
     least = flops / (_BEST_MFU * _peak(asked, part) * limit)
@@ -230,7 +169,9 @@ def _limits(asked: Asked, part: Part) -> tuple[int, float]:
     s = asked.scenario
     hourly = part.price.usd_per_hour if part.price else None
     if s.budget_usd is not None and hourly is None:
-        raise InfeasibleError(f"the catalogue has no price of {part.name}, so a budget in dollars buys none.")
+        raise InfeasibleError(
+            f"the catalogue has no price of {part.name}, so a budget in dollars buys none. Give --price."
+        )
     days = s.days if s.days is not None else None if s.budget_usd is not None and s.n is not None else DEFAULT_DAYS
     most = _most(asked, part)
     n = int(s.n) if s.n is not None else _whole(asked)
@@ -242,7 +183,7 @@ def _limits(asked: Asked, part: Part) -> tuple[int, float]:
             wanted = s.budget_usd / (hourly * hours)
             steps = ladder(part.unit, wanted, most) or ladder(part.unit, 1, most)[-1:]
         else:
-            steps = ladder(part.unit, 1, most)[-1:]
+            steps = ladder(part.unit, 1, most, FINE)[-1:]
         if not steps:
             raise InfeasibleError(_no_server(asked, part))
         n = steps[0]
@@ -285,7 +226,7 @@ def _small(asked: Asked, flops: float) -> Size:
     try:
         return split(asked, flops)
     except BadInputError as error:
-        raise InfeasibleError(f"{flops:.2g} FLOPs: {error.args[0]}") from None
+        raise InfeasibleError(str(error.args[0])) from None
 
 
 def _enough(run: Run) -> Run:
@@ -298,14 +239,14 @@ def _enough(run: Run) -> Run:
     return run
 
 
-def _shaped(asked: Asked, params: float, flops: float) -> Size:
-    model = mixture_model(params, int(asked.scenario.experts))
-    return Size(model, flops / (FLOPS_PER_PARAM_TOKEN * active_params(model)))
-
-
 def _no_server(asked: Asked, part: Part) -> str:
-    watts = show(asked.scenario.power_w or 0.0, "W")
-    return f"{watts} does not feed one server of {part.unit}x {part.name}. Raise --power."
+    watts = asked.scenario.power_w or 0.0
+    needs = part.unit * part.nameplate_w
+    bare = " (a bare number is in watts: '10 MW')" if watts < _BARE_W else ""
+    return (
+        f"{show(watts, 'W')} does not feed one server of {part.unit}x {part.name}, {show(needs, 'W')}. "
+        f"Raise --power{bare}."
+    )
 
 
 def _too_few(asked: Asked, part: Part, limit: float, reason: str) -> str:

@@ -1,4 +1,4 @@
-"""Words for what limits a training step and what its time goes to."""
+"""Words for what limits a training step, what its time goes to, and how it is laid out."""
 
 from __future__ import annotations
 
@@ -23,3 +23,12 @@ LINK = {
     "pp": "pipeline hand-overs",
     "dp": "data, weights and gradients",
 }
+
+
+def laid_out(layout: str, schedule: str) -> str:
+    """A layout with the schedule that its spelling does not tell.
+
+    >>> laid_out("tp8pp4vp2", "interleaved"), laid_out("tp8pp4", "zero-bubble")
+    ('tp8pp4vp2', 'tp8pp4 zero-bubble')
+    """
+    return layout if schedule in ("1f1b", "interleaved") else f"{layout} {schedule}"

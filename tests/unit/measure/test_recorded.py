@@ -7,7 +7,8 @@ import pytest
 
 from drivetrain.errors import BadInputError, FileError
 from drivetrain.measure import recorded_fit
-from drivetrain.measure.recorded import own_efficiency, read_runs, replay
+from drivetrain.measure.recorded import own_efficiency, replay
+from drivetrain.measure.recorded_read import read_runs
 from drivetrain.measure.recorded_score import validate_requests
 from drivetrain.verbs.validate import validate
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 
 import pytest
@@ -15,6 +16,7 @@ COLUMNS = (
     "id", "source_id", "kind", "workload", "model", "layers", "hidden", "heads", "kv_heads", "ffn", "vocab", "params_b",
     "seq", "gbs_seqs", "mbs", "accel", "n_accel", "tp", "pp", "vp", "cp", "ep", "dp", "fsdp", "precision", "recompute",
     "fabric", "framework", "tokens_per_s_per_accel", "step_time_s", "gpu_hours", "tokens_trained", "mfu_reported_pct",
+    "notes",
 )  # fmt: skip
 DENSE = {
     "id": "A1", "source_id": "one", "kind": "step", "workload": "pretrain", "model": "mpt-7b", "seq": "2048.0",
@@ -189,3 +191,12 @@ def test_progress_is_told():
     seen = []
     training.outcomes(table_of(DENSE, DENSE | {"id": "A2"}), lambda done, total: seen.append((done, total)))
     assert seen == [(1, 2), (2, 2)]
+
+
+def test_one_source_has_nothing_to_compare_with_and_is_still_json():
+    table = table_of(*(DENSE | {"id": f"A{i}"} for i in range(9)))
+    found = training.summary(table, training.outcomes(table))
+    assert found["by_source"][0]["constant_mfu_mean_abs"] is None
+    assert found["macro"]["constant_mfu_mean_abs"] is None
+    assert found["macro"]["mean_abs"] is not None
+    assert json.loads(json.dumps(found, allow_nan=False)) is not None

@@ -88,6 +88,10 @@ def test_shipped_calibration_meets_its_bars():
             assert abs(found["log_bias"]) <= 0.08, source
             assert found["mean_abs"] <= found["constant_mfu_mean_abs"] + 0.03, source
     assert 0.7 <= error["coverage80"]["all"] <= 0.9
+    rungs = [found["rungs"] for found in error["ladder"].values()]
+    near = [found["within_5_points"] + found["faster_than_the_first"] for found in error["ladder"].values()]
+    assert sum(near) >= 0.9 * sum(rungs)  # what is faster than its first rung contradicts itself
+    assert all(found["median"] <= 0.05 for found in error["ladder"].values())
 
 
 def test_shipped_calibration_is_the_fit_of_the_file():

@@ -47,6 +47,13 @@ def test_windows_bound_attention():
     assert dense == counts(loader.load("models", "llama-3-8b"), 4096).attention_flops * 32
 
 
+def test_attention_is_its_rows_times_the_span():
+    model = loader.load("models", "llama-3-8b")
+    found = counts(model, 8192)
+    assert found.attention_flops == pytest.approx(found.attention_rows * 2 * mean_context(8192), rel=1e-12)
+    assert counts(model, 1024).attention_rows == found.attention_rows
+
+
 def test_the_same_model_is_counted_once():
     model = loader.load("models", "llama-3-8b")
     assert counts(model, 2048) is counts(model, 2048)

@@ -53,6 +53,20 @@ def test_known_degrees_are_kept():
     assert {(one.layout.tp, one.layout.micro_batch) for one in found.best} == {(4, 2)}
 
 
+def test_the_whole_batch_in_one_pass():
+    job, cluster = Job(48), Cluster(H100, 16)
+    found = candidates(LLAMA_8B, job, cluster, {"passes": 1, "pp": 1, "vp": 1, "zero": 3, "tp": 1, "cp": 1})
+    assert found.n > 0
+    assert set(found.dp * found.micro_batch) == {48.0}
+    assert set(found.micro_batch) == {3.0}
+
+
+def test_data_ranks_that_are_known_are_kept():
+    found = candidates(LLAMA_8B, Job(64), Cluster(H100, 16), {"dp": 4})
+    assert found.n > 0
+    assert set(found.dp) == {4.0}
+
+
 def test_zero_bubble_only_where_asked_for():
     plain = search(LLAMA_70B, Job(64), Cluster(H100, 64), RATES)
     assert all(one.layout.schedule != "zero-bubble" for one in plain.best)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from training_machines import FAST_MEMORY, H100, IDEAL, LLAMA_8B, LLAMA_70B, MIXTRAL, cases, layout, times
 
+from drivetrain.catalogue import loader
+from drivetrain.cost.hardware import hardware_of
 from drivetrain.errors import BadInputError, UnsupportedError
 from drivetrain.training.cases import Cluster, Job
 from drivetrain.training.links import links, ring_latency_s
@@ -27,6 +29,23 @@ def test_full_recompute_runs_the_layers_forward_again():
     layers = 2 * (LLAMA_8B.elements.sum() - LLAMA_8B.elements[5]) + LLAMA_8B.attention_flops
     assert again["recompute"] == pytest.approx(64 * 8192 * layers / 989e12, rel=1e-6)
     assert again["total"] - plain["total"] == pytest.approx(again["recompute"], rel=1e-6)
+
+
+def test_recompute_repeats_the_share_of_products_that_its_software_does():
+    half = replace(IDEAL, again=0.5, selected=0.25)
+    products = 2 * (LLAMA_8B.elements.sum() - LLAMA_8B.elements[5])
+    full = times(LLAMA_8B, layout(recompute="full"), FAST_MEMORY, rates=half)
+    some = times(LLAMA_8B, layout(recompute="selective"), FAST_MEMORY, rates=half)
+    assert full["recompute"] == pytest.approx(64 * 8192 * (products / 2 + LLAMA_8B.attention_flops) / 989e12, rel=1e-6)
+    assert some["recompute"] == pytest.approx(64 * 8192 * products / 4 / 989e12, rel=1e-6)
+
+
+def test_attention_reaches_half_its_rate_on_spans_as_long_as_its_ramp():
+    steady, slow = (times(LLAMA_8B, layout(), FAST_MEMORY, rates=replace(IDEAL, ramp=r)) for r in (0.0, 8192.0))
+    assert slow["attention"] == pytest.approx(2 * steady["attention"], rel=1e-9)
+    # two context ranks see half the sequence at a time, and start twice as often
+    cut = [times(LLAMA_8B, layout(cp=2), FAST_MEMORY, rates=replace(IDEAL, ramp=r)) for r in (0.0, 8192.0)]
+    assert cut[1]["attention"] == pytest.approx(3 * cut[0]["attention"], rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +123,18 @@ def test_evaluation_adds_forward_passes():
     assert tested["total"] == pytest.approx(plain["total"] * 1.1, rel=1e-6)
 
 
+def test_evaluation_is_dealt_out_in_whole_sequences():
+    """Ten sequences on eight data ranks take two rounds of eight, as sixteen would."""
+
+    def share(sequences, evaluation):
+        job = {"evaluation": evaluation, "evaluation_sequences": sequences}
+        with_it = times(LLAMA_8B, layout(dp=8), FAST_MEMORY, **job)["products"]
+        return with_it / times(LLAMA_8B, layout(dp=8), FAST_MEMORY)["products"] - 1
+
+    assert share(10, 0.3) == pytest.approx(1.6 * share(16, 0.3), rel=1e-9)
+    assert share(16, 0.3) == pytest.approx(share(0, 0.3), rel=1e-9)
+
+
 def test_sharded_weights_travel_every_pass():
     once, every = (times(LLAMA_8B, layout(dp=8, zero=z), batch=64) for z in (1, 3))
     assert every["dp"] > 8 * once["dp"]
@@ -134,6 +165,24 @@ def test_activations_fall_with_recompute_and_cuts():
     assert halves == pytest.approx([kept["none"] / 2] * 2, rel=1e-9)
     # a pipeline holds as many micro-batches on its first stage as it has stages
     assert memory(cases(LLAMA_8B, layout(pp=4))).activations[0] == pytest.approx(kept["none"], rel=0.2)
+
+
+def test_frozen_weights_stay_in_the_precision_of_their_products():
+    wide, narrow = (memory(cases(LLAMA_8B, layout(), lora_rank=16, precision=p)).parts() for p in ("bf16", "fp8"))
+    assert narrow["weights"] == pytest.approx(wide["weights"] / 2)
+    trained = [memory(cases(LLAMA_8B, layout(), precision=p)).parts()["weights"] for p in ("bf16", "fp8")]
+    assert trained[0] == trained[1]
+
+
+def test_layer_inputs_wait_on_a_tpu_host():
+    tpu = hardware_of(loader.load("accelerators", "tpu-v6e"))
+    some, more = (
+        memory(cases(LLAMA_8B, layout(recompute="full", micro_batch=m), tpu)).parts()["activations"] for m in (1, 4)
+    )
+    # of four times the tokens only one layer's activations remain, and the logits of one sequence at a time
+    logits = 6 * LLAMA_8B.vocab * 8192
+    assert more - logits == pytest.approx(4 * (some - logits), rel=1e-9)
+    assert more < memory(cases(LLAMA_8B, layout(recompute="full", micro_batch=4))).parts()["activations"] / 3
 
 
 def test_experts_memory_divides_over_their_ranks():

@@ -16,6 +16,7 @@ IDEAL = Coefficients(
     gemm=1.0, narrow=1.0, four_bit=1.0, experts=1.0, attention=1.0, attention_backward=1.0, scan=1.0, bandwidth=1.0,
     moved=1.0, overlap=0.0, tile_k=0.0, unfused=0.0, host_layer_s=0.0, host_moe_s=0.0, tp_exposed=1.0, ep_exposed=1.0,
     pp_exposed=0.0, dp_overlap=0.0, shard_overlap=0.0, jitter=0.0, step_s=0.0, grad_bytes=2.0, pace=1.0,
+    again=1.0, selected=0.0, ramp=0.0,
 )  # fmt: skip
 H100 = hardware_of(loader.load("accelerators", "h100-sxm-80gb"))
 FAST_MEMORY = replace(H100, hbm_bytes_per_s=1e30, memory_bytes=1e15)

@@ -1,5 +1,6 @@
 """``plan train``: every way to say what there is to spend, what follows from it, and what cannot be."""
 
+import math
 import re
 
 import pytest
@@ -144,13 +145,15 @@ def test_adapters_have_no_loss():
     [
         ({"flops": 5.76e23, "n": 16, "days": 30}, "give --days .* or about"),
         ({"flops": 5.76e23, "budget": "$10k"}, "raise --budget"),
-        ({"flops": 5.76e23, "n": 8}, "does not fit"),
+        ({"flops": 5.76e23, "n": 8}, r"does not fit .* Use more accelerators \(\d+ hold it\)"),
         ({"flops": 5.76e23, "n": 2048, "power": "1 MW"}, "raise --power"),
         ({"power": "1 kW"}, "does not feed"),
         ({"budget": "$0.01"}, "outside what can be planned"),
         ({"model": "llama-3.1-8b", "target_loss": 1.9}, "its limit"),
         ({"flops": 5.76e23, "days": 0.1}, "Raise --days"),
         ({"flops": 1e21, "precision": "nvfp4"}, "no nvfp4 units"),
+        ({"target_loss": 1.9, "unique_tokens": "3B"}, "however often they are seen: 2.468 is the limit"),
+        ({"model": "llama-3.1-8b", "target_loss": 2.0, "unique_tokens": "10B"}, "however often its unique tokens"),
     ],
 )
 def test_what_cannot_be_says_what_to_change(choices, match):
@@ -165,7 +168,12 @@ def test_what_cannot_be_says_what_to_change(choices, match):
     [
         ({}, "say what there is"),
         ({"days": 30}, "days alone"),
-        ({"flops": 1e15}, "outside what can be planned"),
+        ({"flops": 1e15}, "too small a budget: .* outside what can be planned .* Give more"),
+        ({"flops": 1e40}, "too large a budget: .* Give less"),
+        ({"target_loss": 10.0}, "all that a loss of 10 takes"),
+        ({"target_loss": 2.0, "served_tokens": 1e12, "unique_tokens": 1e11}, "no law here"),
+        ({"flops": 1e22, "unique_tokens": 1e11, "law": "moe"}, "says nothing of tokens seen again"),
+        ({"flops": 1e22, "sizes": "8,x"}, "sizes must be whole numbers"),
         ({"flops": 1e22, "served_tokens": 1e12}, "give --target-loss"),
         ({"flops": 1e22, "layout": "tp8"}, "give --model too"),
         ({"target_loss": 1.5}, "out of reach"),
@@ -192,7 +200,8 @@ def test_a_mixture_counts_as_more_compute_and_its_range_is_wider():
 def test_the_law_of_mixtures_is_used_where_it_is_asked_for():
     got = plan_train(model="mixtral-8x7b", tokens="100B", n=64, law="moe", **H100)
     assert got["loss"]["law"] == "ludziejewski-2025"
-    assert got["loss"]["p10"] is None
+    assert got["loss"]["p10"] < got["loss"]["value"] < got["loss"]["p90"]
+    assert got["scaling"]["tokens_per_param"]["p10"] is None
     assert any("unverified" in note for note in got["notes"])
 
 
@@ -229,3 +238,66 @@ def test_a_run_of_centuries_is_no_plan():
     got = plan_train(model="llama-3.1-8b", tokens=1e22, n=8, **H100)
     assert not got["feasible"]
     assert "years; use more accelerators" in got["verdict"]
+
+
+def test_flops_and_tokens_together_make_the_size():
+    got = plan_train(flops=1e22, tokens="1T", n=8, **H100)
+    assert got["params"] == pytest.approx(1e22 / 6e12, rel=0.02)
+    assert got["tokens"] == pytest.approx(1e12, rel=0.02)
+    assert got["flops"] == pytest.approx(1e22)
+    assert any("tokens per parameter" in note for note in got["notes"])
+
+
+def test_a_stock_of_data_bends_the_plan_only_where_tokens_are_seen_again():
+    plenty, none = (plan_train(flops=1e23, n=64, unique_tokens=u, **H100) for u in (1e13, None))
+    assert plenty["loss"] == none["loss"]
+    assert plenty["epochs"] == 1.0
+    scarce = plan_train(flops=1e23, n=64, unique_tokens="50B", **H100)
+    assert scarce["params"] < none["params"]  # Muennighoff et al.: rather more epochs than parameters
+    assert scarce["loss"]["value"] > none["loss"]["value"]
+    assert scarce["epochs"] == pytest.approx(scarce["tokens"] / 50e9)
+    assert scarce["loss"]["counted_tokens"] < scarce["tokens"]
+    assert any("50B unique tokens are seen" in note for note in scarce["notes"])
+    reached = plan_train(target_loss=scarce["loss"]["value"], n=64, unique_tokens="50B", **H100)
+    assert reached["flops"] == pytest.approx(1e23, rel=0.03)
+
+
+def test_a_price_of_ones_own():
+    got = plan_train(flops=1e22, n=64, price="$2/h", **H100)
+    assert got["usd"] == pytest.approx(2.0 * 64 * 24 * got["days"])
+    assert got["price"]["source"] == "your choice"
+    with pytest.raises(BadInputError, match="one --accelerator"):
+        plan_train(flops=1e22, price=2.0)
+
+
+def test_energy_is_less_sure_than_speed():
+    got = plan_train(flops=1e22, n=64, **H100)
+    days, energy = got["ranges"]["days"], got["ranges"]["energy_j"]
+    assert energy["p90"] / got["energy_j"] > days["p90"] / got["days"]
+    assert energy["p10"] / got["energy_j"] < days["p10"] / got["days"]
+    # PUE 1.2 up to 1.58, draw 0.76 up to 0.82, in quadrature
+    high = math.exp(math.hypot(math.log(1.58 / 1.2), math.log(0.82 / 0.76)))
+    assert got["ranges"]["power_w"]["p90"] / got["power_w"] == pytest.approx(high, rel=1e-6)
+
+
+def test_the_law_around_a_run():
+    law = plan_train(flops=5.88e23, n=2048, **H100)["scaling"]
+    assert law["optimal_params"] == pytest.approx(74.0e9, rel=1e-3)
+    assert law["optimal_tokens"] == pytest.approx(1.325e12, rel=1e-3)
+    assert law["optimal_loss"] == pytest.approx(1.9733, abs=5e-5)
+    assert law["tokens_per_param"]["value"] == pytest.approx(17.9, abs=0.02)
+    assert law["ten_times_loss"] == pytest.approx(
+        1.8172 + (law["optimal_loss"] - 1.8172) * law["excess_kept_frac"], 1e-4
+    )
+    assert law["irreducible_loss"] == pytest.approx(1.8172, abs=1e-4)
+
+
+def test_power_leaves_at_most_a_seventh_unused():
+    for megawatts in (1, 2, 5, 10):
+        got = plan_train(model="llama-3.1-8b", tokens="1T", power=f"{megawatts} MW", **H100)
+        assert 6 / 7 - 0.01 < got["provisioned_w"] / (megawatts * 1e6) <= 1.0
+
+
+def test_sizes_alone_compare_the_network_at_hand():
+    found = plan_train(flops=1e22, n=64, fabric="efa", sizes="64,512", **H100)["fabrics"]
+    assert [(row["fabric"], row["n_accelerators"]) for row in found["rows"]] == [("efa-v2", 64), ("efa-v2", 512)]

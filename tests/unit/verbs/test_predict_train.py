@@ -2,7 +2,7 @@
 
 import pytest
 
-from drivetrain.errors import BadInputError, DoesNotFitError, LayoutError
+from drivetrain.errors import BadInputError, DoesNotFitError, InfeasibleError, LayoutError
 from drivetrain.verbs.predict_train import predict_train
 from drivetrain.verbs.train_file import read_training
 
@@ -48,6 +48,12 @@ def test_fp8_is_faster_and_uses_less_of_its_peak():
         ({"layout": "tp8pp128"}, LayoutError, "more than the 80 layers"),
         ({"layout": "tp8pp4dp4", "recompute": "none", "seq": 65536}, DoesNotFitError, "It fits with|more accelerators"),
         ({"layout": "what"}, LayoutError, "cannot read layout"),
+        ({"n": 8}, DoesNotFitError, r"Use more accelerators \(16 hold it\)"),
+        ({"layout": "tp8"}, DoesNotFitError, r"Use more accelerators \(16 hold it\)"),
+        ({"layout": "tp8dp8", "schedule": "zero-bubble"}, BadInputError, "has one stage. Add pp"),
+        ({"layout": "tp8pp8vp2dp1", "schedule": "1f1b"}, BadInputError, "has vp2. Drop one"),
+        ({"layout": "tp8pp8dp1", "schedule": "interleaved"}, BadInputError, "Add vp2"),
+        ({"layout": "tp8pp4dp4", "mtbf": 1.0}, InfeasibleError, "next to nothing is trained"),
         ({}, BadInputError, "how large the cluster"),
     ],
 )
@@ -106,3 +112,18 @@ def test_a_file_holds_a_question(tmp_path):
         file.write_text(text)
         with pytest.raises(BadInputError, match=match):
             read_training(file)
+
+
+def test_adapters_are_what_is_saved():
+    job = {"model": "llama-2-70b", "accelerator": "h100-sxm", "n": 64, "global_batch": 64, "checkpoint": "blocking"}
+    lora, whole = predict_train(lora_rank=16, **job), predict_train(tokens="1B", **job)
+    # 176M adapters against 69B weights: Young's interval goes with the root of the write
+    ratio = lora["goodput"]["checkpoint_every_s"] / whole["goodput"]["checkpoint_every_s"]
+    assert ratio == pytest.approx((175.6e6 / 69e9) ** 0.5, rel=0.05)
+
+
+def test_what_the_run_costs_without_a_contract():
+    job = {"model": "llama-2-70b", "accelerator": "h100-sxm", "n": 64, "global_batch": 64}
+    reserved, hourly = predict_train(**job), predict_train(pricing="on-demand", **job)
+    assert reserved["usd_on_demand"] == pytest.approx(hourly["usd"])
+    assert hourly["usd_on_demand"] is None

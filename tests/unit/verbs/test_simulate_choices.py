@@ -79,6 +79,23 @@ BAD = {
     ),
     "a bursty closed loop": ({"model": "m", "isl": 1, "osl": 1, "concurrency": 4, "burstiness": 2}, "--burstiness"),
     "a text that is none": ({**BASE, "route": 5}, "--route"),
+    "jitter without a trace": ({**BASE, "jitter": "1s"}, "--jitter goes with --trace"),
+    "jitter backwards": ({"model": "m", "trace": "x.csv", "jitter": -1}, "--jitter"),
+    "half a token": ({**BASE, "hash_tokens": 0.5}, "--hash-tokens"),
+    "an unknown rule for names": ({"model": "m", "trace": "x.csv", "hashes": "some"}, "keep, drop"),
+    "rows of a record of rates": (
+        {"model": "m", "trace": "x", "lengths": "y", "speedup": 2},
+        "--speedup means nothing",
+    ),
+    "output lengths of a record of rates": ({"model": "m", "trace": "x", "lengths": "y", "osl": 9}, "--osl"),
+    "a category without its lengths": ({"model": "m", "trace": "x", "servegen": "reason"}, "--lengths"),
+    "a pause in an open loop": ({**BASE, "think": 3}, "--concurrency"),
+    "a pause in a trace": ({"model": "m", "trace": "x.csv", "think": 3}, "--concurrency"),
+    "an hour of a flat day": ({**BASE, "start": "3h"}, "--day"),
+    "a closed loop made faster": ({"model": "m", "trace": "x", "concurrency": 2, "speedup": 2}, "--speedup"),
+    "a prompt of nothing": ({"model": "m", "rate": 1, "isl": 0, "osl": 5, "workload": "chat"}, "not both"),
+    "no context": ({**BASE, "max_context": 1}, "--max-context"),
+    "no requests": ({**BASE, "requests": 0.0}, "not 0."),
 }
 
 
@@ -89,6 +106,26 @@ def test_contradictions_are_named_in_one_line(name):
         question_of(choices)
     assert hint in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_what_traces_are_read_by():
+    """The clock's tick is told from the file unless a number of seconds is given; 0 leaves arrivals as they are."""
+    trace = {"model": "m", "trace": "x.jsonl"}
+    assert question_of(trace).own.jitter_s is question_of({**trace, "jitter": "auto"}).own.jitter_s is None
+    assert question_of({**trace, "jitter": "0s"}).own.jitter_s == 0.0
+    q = question_of({**trace, "osl": 200, "hash_tokens": "1k", "file_hash_tokens": 512, "jitter": 3})
+    assert (q.number("osl"), q.own.hash_tokens, q.own.file_hash_tokens, q.own.jitter_s) == (200.0, 1000, 512, 3.0)
+    again = question_of(json.loads(json.dumps(q.flat())))
+    assert again == q
+    assert "--jitter 3s" in simulate_command(q.flat())
+    for change in ({"jitter": 0}, {"hashes": "drop"}, {"max_context": 99}, {"chars_per_token": 3}):
+        assert q.traffic() != q.changed(change).traffic()
+
+
+def test_the_context_is_the_smaller_of_the_models_and_what_is_asked():
+    assert question_of(BASE).context(131072.0) == 131072
+    assert question_of({**BASE, "max_context": "8k"}).context(131072.0) == 8000
+    assert question_of({**BASE, "max_context": 200_000}).context(131072.0) == 131072
 
 
 def test_every_choice_has_a_documented_name():

@@ -213,7 +213,10 @@ def test_the_cache_is_chosen_and_its_absence_explained():
     host = built(hash_tokens=64, cache="lru", host_bytes=64e9)
     assert host.fleet.pools[0].cache.host_blocks > 0
     window = built({"model": "gpt-oss-20b", "accelerator": "h100-sxm", "isl": 1000, "osl": 100}, hash_tokens=64)
-    assert "window or a state" in notes(window)["no prefix cache"].value
+    assert "other layers" in notes(window)["prefixes in windowed layers"].value
+    state = built({"model": "nvidia-nemotron-nano-9b-v2", "accelerator": "h100-sxm", "isl": 1000, "osl": 100},
+                  hash_tokens=64)  # fmt: skip
+    assert "keep a state" in notes(state)["no prefix cache"].value
     with pytest.raises(BadInputError, match="pool 'main': prefixes are named in pieces of 24 tokens"):
         built(hash_tokens=24)
     with pytest.raises(BadInputError, match="cache is none or lru"):

@@ -6,6 +6,7 @@ from drivetrain.errors import BadInputError
 from drivetrain.report.verify import verdict
 from drivetrain.verbs import verify as module
 from drivetrain.verbs.plan_serve import plan_serve
+from drivetrain.verbs.verified_plan import corrected
 from drivetrain.verbs.verify import verify
 
 QUESTION = {"model": "llama-3.1-8b", "accelerators": ("h100-sxm",), "engines": ("vllm",), "layouts": ("tp1",),
@@ -62,3 +63,40 @@ def test_the_verdict_says_what_holds():
     assert "keeps its targets; 3 replicas would do" in verdict(found)
     assert "more replicas alone do not" in verdict(found | {"meets_slo": False, "replicas_needed": None})
     assert "no targets" in verdict(found | {"meets_slo": None})
+
+
+def test_a_verified_plan_has_the_replicas_that_were_found(plan):
+    """Evaluated anew at the planned number it is the same plan; at another, what scales scales."""
+    best = plan["best"]
+    same = corrected(plan, {"replicas_needed": best["replicas"]})
+    assert same["best"] == best
+    assert same["verified"] == {"replicas_needed": best["replicas"]}
+    wanted = best["replicas"] + 2
+    made = corrected(plan, {"replicas_needed": wanted})
+    new = made["best"]
+    assert new["replicas"] == wanted
+    assert made["verified"]["replicas_needed"] == wanted
+    assert new["n_accelerators"] == new["n_accelerators_p10"] == wanted * best["accelerators_per_replica"]
+    assert new["usd_per_hour"] == pytest.approx(best["usd_per_hour"] * wanted / best["replicas"])
+    assert new["max_rate_per_s"] == pytest.approx(best["max_rate_per_s"] * wanted / best["replicas"])
+    assert new["ttft_s"]["p95"] < best["ttft_s"]["p95"]
+    assert new["ttft_s"]["mean_p90"] < best["ttft_s"]["mean_p90"]
+    assert set(new) == set(best)
+    assert f"{wanted} replicas of tp1" in made["verdict"]
+    assert "simulation asks for" in made["verdict"]
+
+
+def test_evaluating_a_plan_anew_changes_nothing(plan):
+    """The figures of the corrected plan are the planner's own: back at the planned number they are what was planned."""
+    best = plan["best"]
+    there = corrected(plan, {"replicas_needed": best["replicas"] + 1})
+    back = corrected(there, {"replicas_needed": best["replicas"]})["best"]
+    for name, value in best.items():
+        if isinstance(value, float) and "usd_per_hour_p" not in name:
+            assert back[name] == pytest.approx(value, rel=1e-9), name
+
+
+def test_a_plan_that_nothing_saves_stays_as_planned(plan):
+    assert corrected(plan, {"replicas_needed": None})["best"] == plan["best"]
+    divided = plan | {"best": plan["best"] | {"layout": {"prefill": {}, "decode": {}}}}
+    assert corrected(divided, {"replicas_needed": 99})["best"] == divided["best"]

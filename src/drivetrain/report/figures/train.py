@@ -106,7 +106,7 @@ def _front(axes: Axes, f: Mapping[str, Any]) -> None:
     last = len(rows) - 1
     for i in sorted({0, last // 2, last}):
         left = xs[i] > (xs[0] + xs[-1]) / 2
-        axes.annotate(f"{rows[i]['layout']}, {rows[i]['recompute']}", (xs[i], ys[i]), (-6 if left else 6, 6),
+        axes.annotate(f"{rows[i]['layout']}, {rows[i]['recompute']}", (xs[i], ys[i]), (-6, 8) if left else (8, -11),
                       textcoords="offset points", ha="right" if left else "left", fontsize=7.5, color=INK)  # fmt: skip
     axes.margins(y=0.15)
     axes.set_xlabel("GB of one accelerator")

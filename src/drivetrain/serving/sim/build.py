@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from drivetrain.arch.memory import Resident
+from drivetrain.arch.params import state_bytes_per_sequence
 from drivetrain.catalogue.market import Engine
 from drivetrain.cost.kernel import step
 from drivetrain.errors import BadInputError, DoesNotFitError, UnsupportedError
@@ -116,6 +117,8 @@ def rules_of(deployment: Deployment, budget: float, max_num_seqs: float, setup: 
         max_num_seqs=max(int(max_num_seqs / (layout.dp * layout.pp)), 1),
         chunked=chunked, mixed=mixed, watermark_frac=known.watermark_frac,
         reserve_output_frac=known.reserve_output_frac, priority_preempts=setup.by_priority and known.priority_victim,
+        # with drafts the batch is cut from its end, whoever stands there
+        fewest_preempts=known.victim == "fewest-tokens" and deployment.cut.techniques.verified == 1,
     )  # fmt: skip
 
 
@@ -152,12 +155,20 @@ def prefix_problem(deployment: Deployment, setup: Setup) -> str:
         return "the decode pool is handed whole prompts"
     if not (engine.scheduler.prefix_cache if setup.prefix_cache is None else setup.prefix_cache):
         return "off" if setup.prefix_cache is False else f"{engine.name} has it off by default"
-    if held.state_bytes > 0.0 or any(term.span is not None for term in held.cache):
-        return f"layers of {deployment.cut.model.name} that keep a window or a state serve no prefix of any length"
+    model = deployment.cut.model
+    if state_bytes_per_sequence(model) > 0.0:  # not the room that drafts look ahead into, which is booked as state too
+        return f"layers of {model.name} that keep a state serve no prefix of any length"
+    if _bytes_per_token(held) == 0.0:
+        return f"all layers of {model.name} keep a window only"
     if setup.hash_tokens == 0:
         return "the requests name no prefixes"
     _check_blocks(engine, setup.hash_tokens)
     return ""
+
+
+def windows_follow(deployment: Deployment) -> bool:
+    """Whether some layers keep a window only, whose part of a prefix is taken to be there where the others' is."""
+    return any(term.span is not None for term in deployment.cut.resident.cache)
 
 
 def prefill_rate(model: StepModel, rules: Rules, pp: int, dp: int, isl: float) -> float:
@@ -192,6 +203,6 @@ def _check_blocks(engine: Engine, hash_tokens: int) -> None:
     if hash_tokens % engine.block_tokens:
         raise BadInputError(
             f"prefixes are named in pieces of {hash_tokens} tokens, which are no whole blocks of {engine.block_tokens} "
-            f"tokens as {engine.name} has them. Name them in a multiple of {engine.block_tokens}, or turn the prefix "
-            "cache off (--cache none)."
+            f"tokens as {engine.name} has them. Name them in a multiple of {engine.block_tokens} (--hash-tokens "
+            f"{math.lcm(engine.block_tokens, hash_tokens)}), or turn the prefix cache off (--cache none)."
         )

@@ -96,9 +96,17 @@ def _check_room(f: Fleet, p: Pool, r: Requests) -> None:
     more = int((blocks > p.cache.blocks).sum()) - 1
     also = f" (and {more} more)" if more else ""
     raise BadInputError(
-        f"request {row}{also} needs {blocks[row]} KV blocks ({held} = {total} tokens), but a core of pool '{p.name}' "
-        f"has {p.cache.blocks}. Drop or truncate it, or give the pool more memory (layout, precision of KV)."
+        f"request {row}{also} needs {blocks[row]:,} KV blocks ({held} = {total:,} tokens), but a core of pool "
+        f"'{p.name}' has {p.cache.blocks:,}. Leave out or cut what is longer (--max-context {_most_tokens(p, r, row)}"
+        " --too-long drop), or give the pool more memory (--layout, --kv)."
     )
+
+
+def _most_tokens(p: Pool, r: Requests, row: int) -> int:
+    """Tokens of prompt and answer that fit a core by themselves, windows and states as large as those of ``row``."""
+    paged = -(-int(r.isl[row] + (0 if p.role == PREFILL else r.osl[row])) // max(p.cache.block_tokens, 1))
+    fixed = int(_blocks(p, r)[row]) - (paged if p.cache.block_tokens else 0)
+    return max(p.cache.blocks - fixed, 0) * max(p.cache.block_tokens, 1)
 
 
 def _blocks(p: Pool, r: Requests) -> Ints:

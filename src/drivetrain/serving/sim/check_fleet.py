@@ -86,8 +86,8 @@ def _check_cache(c: Cache, where: str) -> None:
         raise BadInputError(
             f"{where}: {len(c.window_spans)} window_spans and {len(c.window_blocks)} window_blocks; give one of each."
         )
-    if c.prefix and (c.block_tokens == 0 or c.window_spans or c.state_blocks > 0.0):
-        raise BadInputError(f"{where}: layers that keep a window or a state have no prefix cache. Turn prefix off.")
+    if c.prefix and c.block_tokens == 0:
+        raise BadInputError(f"{where}: no layer keeps all tokens, so there is no prefix cache. Turn prefix off.")
 
 
 def _check_services(f: Fleet) -> None:

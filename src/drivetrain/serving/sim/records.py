@@ -81,7 +81,8 @@ class Rules:
     the budget; otherwise a prompt runs whole. ``mixed`` runs prompts in steps with decodes; otherwise prompts run in
     steps of their own while decodes wait. ``watermark_frac`` of the blocks stays free at admission;
     ``reserve_output_frac`` is the share of the blocks that running requests will still grow by that admission leaves
-    to them. ``priority_preempts``: the victim is of the worst schedule key, else the last admitted.
+    to them. The victim is of the worst schedule key with ``priority_preempts``, else with ``fewest_preempts`` of those
+    decoding whoever has written the fewest tokens, else the last admitted.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Rules:
     watermark_frac: float = 0.0
     reserve_output_frac: float = 0.0
     priority_preempts: bool = False
+    fewest_preempts: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drivetrain.errors import BadInputError
 from drivetrain.serving.sim.records import Floats
 from drivetrain.serving.traffic.streams import ARRIVALS, stream
+from drivetrain.serving.traffic.wrong import ChoiceError, above_zero, among, at_least
 
 LAWS = ("gamma", "weibull", "poisson")
 DAYS = ("flat", "profile", "sine")
@@ -50,28 +50,33 @@ class Arrivals:
     think_s: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, among in (("law", LAWS), ("day", DAYS)):
-            if getattr(self, name) not in among:
-                raise BadInputError(f"{name} is '{getattr(self, name)}'. Give one of {', '.join(among)}.")
+        among("law", self.law, LAWS)
+        among("day", self.day, DAYS)
         if (self.rate is None) == (self.concurrency == 0):
-            raise BadInputError("give either a rate (open loop) or a concurrency (closed loop).")
+            raise ChoiceError(
+                lambda say: f"give either a {say('rate')} (open loop) or a {say('concurrency')} (closed loop)."
+            )
         for name in ("rate", "cv", "peak_to_mean", "day_s"):
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise BadInputError(f"{name} is {value:g}. Give a number above 0.")
+            above_zero(name, getattr(self, name))
         for name in ("start_s", "concurrency", "think_s"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise BadInputError(f"{name} is {value:g}. Give a number of at least 0.")
-        if self.cv is not None and self.cv > MOST_CV:
-            raise BadInputError(f"cv is {self.cv:g}. Give at most {MOST_CV:g}.")
-        if self.law == "poisson" and self.cv not in (None, 1.0):
-            raise BadInputError(f"a Poisson process has cv 1, not {self.cv:g}. Choose the law gamma or weibull.")
-        if (self.peak_to_mean is not None) != (self.day == "sine"):
-            raise BadInputError("peak_to_mean belongs to day=sine. Give both or neither.")
-        if self.peak_to_mean is not None and not 1 <= self.peak_to_mean <= 2:
-            raise BadInputError(
-                f"peak_to_mean of a sine is {self.peak_to_mean:g}. Give 1 to 2; day=profile has higher peaks."
+            at_least(name, getattr(self, name))
+        cv, peak = self.cv, self.peak_to_mean
+        if cv is not None and cv > MOST_CV:
+            raise ChoiceError(lambda say: f"{say('cv')} is {cv:g}. Give at most {MOST_CV:g}.")
+        if self.law == "poisson" and cv not in (None, 1.0):
+            raise ChoiceError(
+                lambda say: f"a Poisson process has {say('cv')} 1, not {cv:g}. Give {say('law', 'gamma')} or weibull."
+            )
+        if (peak is not None) != (self.day == "sine"):
+            raise ChoiceError(
+                lambda say: f"{say('peak_to_mean')} belongs to {say('day', 'sine')}. Give both or neither."
+            )
+        if peak is not None and not 1 <= peak <= 2:
+            raise ChoiceError(
+                lambda say: (
+                    f"{say('peak_to_mean')} of a sine is {peak:g}. Give 1 to 2; {say('day', 'profile')} has "
+                    "higher peaks."
+                )
             )
 
 
@@ -82,13 +87,20 @@ def arrival_times(how: Arrivals, rate: float, cv: float, hours: tuple[float, ...
     ``hours`` are the profile's factors of the day, ``rate`` the mean rate.
     """
     if n is None and duration_s is None:
-        raise BadInputError("say how many requests to make (n), or for how long (duration_s).")
+        raise ChoiceError(
+            lambda say: f"say how many requests to make ({say('n')}), or for how long ({say('duration_s')})."
+        )
     generator = stream(seed, ARRIVALS)
     clock = _clock(how, hours)
     end = math.inf if duration_s is None else rate * clock.area(duration_s)
     most = n if n is not None else MOST_REQUESTS
     if n is None and end > MOST_REQUESTS:
-        raise BadInputError(f"{end:,.0f} requests would come in {duration_s:g} s. Lower the rate or the duration.")
+        raise ChoiceError(
+            lambda say: (
+                f"{end:,.0f} requests would come in {duration_s:g} s, more than {MOST_REQUESTS:,}. Lower "
+                f"{say('rate')} or {say('duration_s')}."
+            )
+        )
     parts: list[Floats] = []
     last, made = 0.0, 0
     while made < most and last < end:

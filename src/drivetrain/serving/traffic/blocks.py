@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from drivetrain.errors import BadInputError
 from drivetrain.serving.sim.records import Ints
 from drivetrain.serving.traffic.records import ragged
+from drivetrain.serving.traffic.wrong import ChoiceError
 
 MOONCAKE_TOKENS = 512
 _POWERS = tuple(1 << k for k in range(3, 14))
@@ -59,7 +59,10 @@ def merge_factor(stated: int, wanted: int | None) -> int:
     if wanted is None:
         return 1
     if stated <= 0 or wanted < stated or wanted % stated:
-        raise BadInputError(
-            f"the trace names blocks of {stated} tokens; hash_tokens is {wanted}. Give a multiple of {max(stated, 1)}."
+        raise ChoiceError(
+            lambda say: (
+                f"the trace names blocks of {stated} tokens; {say('hash_tokens')} is {wanted}. Give a multiple "
+                f"of {max(stated, 1)}."
+            )
         )
     return wanted // stated

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from drivetrain.errors import BadInputError
 from drivetrain.serving.traffic.context import RULES
 from drivetrain.serving.traffic.formats import CHARS_PER_TOKEN
 from drivetrain.serving.traffic.rows import BAD_ROWS
+from drivetrain.serving.traffic.wrong import ChoiceError, above_zero, among, whole
+
+HASHES = ("keep", "drop")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,18 +42,15 @@ class Reading:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        for name, among in (("bad_rows", BAD_ROWS), ("hashes", ("keep", "drop")), ("too_long", RULES)):
-            if getattr(self, name) not in among:
-                raise BadInputError(f"{name} is '{getattr(self, name)}'. Give one of {', '.join(among)}.")
+        for name, known in (("bad_rows", BAD_ROWS), ("hashes", HASHES), ("too_long", RULES)):
+            among(name, getattr(self, name), known)
         for name in ("limit", "osl", "hash_tokens", "file_hash_tokens"):
-            value = getattr(self, name)
-            if value is not None and (value != int(value) or value < 1):
-                raise BadInputError(f"{name} is {value}. Give a whole number of at least 1.")
+            whole(name, getattr(self, name))
         for name in ("rate", "speedup", "duration_s", "chars_per_token"):
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise BadInputError(f"{name} is {value:g}. Give a number above 0.")
+            above_zero(name, getattr(self, name))
         if self.rate is not None and self.speedup is not None:
-            raise BadInputError("rate and speedup both scale the trace's time. Give one of them.")
+            raise ChoiceError(
+                lambda say: f"{say('rate')} and {say('speedup')} both scale the trace's time. Give one of them."
+            )
         if self.jitter != "auto" and (isinstance(self.jitter, str) or not 0 <= self.jitter < math.inf):
-            raise BadInputError(f"jitter is {self.jitter}. Give 'auto' or seconds (0 for none).")
+            raise ChoiceError(lambda say: f"{say('jitter')} is {self.jitter}. Give 'auto' or seconds (0 for none).")

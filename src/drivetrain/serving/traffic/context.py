@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from drivetrain.errors import BadInputError
 from drivetrain.serving.sim.records import Requests
 from drivetrain.serving.traffic.records import Note, taken
+from drivetrain.serving.traffic.wrong import ChoiceError, among
 
 RULES = ("error", "drop", "truncate")
 
@@ -54,12 +54,13 @@ def within(requests: Requests, context: int | None, rule: str, before: int = 0) 
     ``truncate`` keeps the answer and cuts the end of the prompt to what is left, at least one token each; the names of
     blocks that are then no longer full go too. ``before`` counts the requests that came before these.
     """
-    if rule not in RULES:
-        raise BadInputError(f"too_long is '{rule}'. Give one of {', '.join(RULES)}.")
+    among("too_long", rule, RULES)
     if context is None or not len(requests):
         return requests, TooLong()
     if context < 2:
-        raise BadInputError(f"the context is {context} tokens. Give at least 2: a prompt and an answer.")
+        raise ChoiceError(
+            lambda say: f"the {say('context')} is {context} tokens. Give at least 2: a prompt and an answer."
+        )
     total = requests.isl + requests.osl
     long = total > context
     made = TooLong(context, rule, int(long.sum()), len(requests), int(total.max()))
@@ -67,10 +68,13 @@ def within(requests: Requests, context: int | None, rule: str, before: int = 0) 
         return requests, made
     if rule == "error":
         at = int(long.argmax())
-        raise BadInputError(
-            f"request {before + at + 1:,} has {requests.isl[at]:,} + {requests.osl[at]:,} tokens, more than the "
-            f"model's context of {context:,} ({made.count:,} of {made.of:,} are too long, the longest has "
-            f"{made.longest:,}). Leave them out with too_long=drop, or cut their prompts with too_long=truncate."
+        raise ChoiceError(
+            lambda say: (
+                f"request {before + at + 1:,} has {requests.isl[at]:,} + {requests.osl[at]:,} tokens, more than the "
+                f"context of {context:,} ({made.count:,} of {made.of:,} are too long, the longest has "
+                f"{made.longest:,}). Leave them out with {say('too_long', 'drop')}, or cut their prompts with "
+                f"{say('too_long', 'truncate')}."
+            )
         )
     if rule == "truncate":
         osl = np.minimum(requests.osl, context - 1)

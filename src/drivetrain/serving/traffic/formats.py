@@ -24,11 +24,13 @@ from pathlib import Path
 
 from drivetrain.errors import FileError
 from drivetrain.serving.traffic.files import Contents, contents_of, quoted
+from drivetrain.serving.traffic.wrong import ChoiceError
 
 NUMBERS = ("time", "isl", "osl", "priority", "origin", "service", "difficulty", "after", "gap_s", "parent")
 FIELDS = (*NUMBERS, "session", "hashes")
 """What is read of each row: numbers, a text and a list. ``parent`` is the session that this one goes on."""
 
+_RATES = {"client", "window_start_s", "rate_rps"}
 CHARS_PER_TOKEN = 4.0
 """Characters per token where a file has text instead of lengths: the usual rule of thumb for English."""
 
@@ -70,6 +72,10 @@ def source_of(path: str | Path, chars_per_token: float = CHARS_PER_TOKEN) -> Sou
             continue
         if all(any(name in have for name in names.split("|")) for names in spec.needs):
             return _source(spec, contents, have, chars_per_token)
+    if set(have) >= _RATES:
+        raise ChoiceError(
+            lambda say: f"{path} holds ServeGen's client rates, not requests. Give its lengths too ({say('lengths')})."
+        )
     found = ", ".join(contents.columns[:12]) + (", ..." if len(contents.columns) > 12 else "")
     raise FileError(
         f"{path} is no trace that Drivetrain knows: it has {found or 'no columns'}. Known are Azure CSV, BurstGPT CSV, "

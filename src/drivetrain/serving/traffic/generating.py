@@ -11,15 +11,15 @@ import numpy as np
 from drivetrain.catalogue import loader
 from drivetrain.catalogue.read_workload import fixed
 from drivetrain.catalogue.workload import Workload
-from drivetrain.errors import BadInputError
 from drivetrain.serving.sim.records import Floats, Ints, Requests
 from drivetrain.serving.traffic.arrivals import MOST_REQUESTS, Arrivals, arrival_times
 from drivetrain.serving.traffic.context import within
-from drivetrain.serving.traffic.lengths import HOW, drawn, even
+from drivetrain.serving.traffic.lengths import HOW, check_length, drawn, even
 from drivetrain.serving.traffic.prefixes import Reuse, named
 from drivetrain.serving.traffic.records import Note, Traffic, requests_of
 from drivetrain.serving.traffic.sessions import Sessions, calls_of, counts_of, in_turn, names_of, prompts_of
 from drivetrain.serving.traffic.streams import ORIGIN, PRIORITY, THINK, stream
+from drivetrain.serving.traffic.wrong import ChoiceError, above_zero, among
 
 
 def generate(
@@ -38,19 +38,20 @@ def generate(
     the shares of requests (of sessions) of each. Prompts over ``context`` tokens fall under the rule ``too_long``.
     """
     if arrivals is None:
-        raise BadInputError("say how requests come: a rate (open loop) or a concurrency (closed loop).")
+        raise ChoiceError(
+            lambda say: f"say how requests come: a {say('rate')} (open loop) or a {say('concurrency')} (closed loop)."
+        )
     if n is not None and not 1 <= n <= MOST_REQUESTS:
-        raise BadInputError(f"n is {n}. Give 1 to {MOST_REQUESTS:,} requests.")
-    if duration_s is not None and not 0 < duration_s < np.inf:
-        raise BadInputError(f"duration_s is {duration_s:g}. Give seconds above 0.")
+        raise ChoiceError(lambda say: f"{say('n')} is {n:,}. Give 1 to {MOST_REQUESTS:,} requests.")
+    above_zero("duration_s", duration_s)
     if arrivals.concurrency and n is None:
-        raise BadInputError("a closed loop ends after so many requests: say how many (n).")
+        raise ChoiceError(lambda say: f"a closed loop ends after so many requests: say how many ({say('n')}).")
     source = _source(workload, isl, osl, range_frac, lengths, seed)
     make = _stream if sessions is None else partial(_sessions, sessions)
     requests, notes = make(source, arrivals, reuse or Reuse(), n, duration_s)
     requests, long = within(requests, context, too_long)
     if not len(requests):
-        raise BadInputError(f"no request of {source.profile.name} fits the context of {context:,} tokens.")
+        raise ChoiceError(lambda _: f"no request of {source.profile.name} fits the context of {context:,} tokens.")
     if sessions and arrivals.concurrency:
         think = stream(seed, THINK).exponential(arrivals.think_s, len(requests))
         requests = in_turn(requests, arrivals.concurrency, think)
@@ -76,18 +77,23 @@ class _Source:
 def _source(workload: Workload | str | None, isl: float | None, osl: float | None, range_frac: float, lengths: str,
             seed: int) -> _Source:  # fmt: skip
     if (workload is None) == (isl is None and osl is None):
-        raise BadInputError("give a workload, or both isl and osl.")
+        raise _no_lengths()
     if workload is not None:
         profile = loader.load("workloads", workload) if isinstance(workload, str) else workload
-        if lengths not in HOW:
-            raise BadInputError(f"lengths is '{lengths}'. Give one of {', '.join(HOW)}.")
+        among("lengths", lengths, HOW)
         said = Note("lengths", f"{lengths} of the workload {profile.name}")
         return _Source(profile, lambda n: drawn(profile, n, lengths, seed), said, seed)
     if isl is None or osl is None:
-        raise BadInputError("give a workload, or both isl and osl.")
+        raise _no_lengths()
+    check_length("isl", isl)
+    check_length("osl", osl)
     profile = fixed(isl, osl, range_frac=range_frac)
     said = Note("lengths", profile.title)
     return _Source(profile, lambda n: even(isl, osl, range_frac, n, seed), said, seed)
+
+
+def _no_lengths() -> ChoiceError:
+    return ChoiceError(lambda say: f"give a {say('workload')}, or both {say('isl')} and {say('osl')}.")
 
 
 def _stream(source: _Source, arrivals: Arrivals, reuse: Reuse, n: int | None, duration_s: float | None,
@@ -153,8 +159,11 @@ def _times(source: _Source, arrivals: Arrivals, calls: float, n: int | None, dur
     cv = 1.0 if arrivals.law == "poisson" else profile.arrival_cv if arrivals.cv is None else arrivals.cv
     times = arrival_times(arrivals, rate, cv, profile.day_shape, n, duration_s, source.seed)
     if not len(times):
-        raise BadInputError(
-            f"nothing comes within {duration_s:g} s at {rate:g}/s. Give a longer duration or a higher rate."
+        raise ChoiceError(
+            lambda say: (
+                f"nothing comes within {duration_s:g} s at {rate:g}/s. Give a longer {say('duration_s')} or a "
+                f"higher {say('rate')}."
+            )
         )
     law = "Poisson" if cv == 1.0 else f"{arrivals.law}, CV {cv:g}"
     what = "requests" if calls == 1.0 else f"sessions, {arrivals.rate:g} requests"
@@ -175,9 +184,8 @@ def _shares(shares: Sequence[float], what: str, each: Ints, generator: np.random
     """Which of the shares everything that has one number in ``each`` falls to."""
     weight = np.array(shares, dtype=np.float64)
     if not len(weight) or not np.isfinite(weight).all() or (weight < 0).any() or weight.sum() <= 0:
-        raise BadInputError(
-            f"{what} are {', '.join(f'{x:g}' for x in shares) or 'none'}. Give shares of at least 0, one above."
-        )
+        given = ", ".join(f"{x:g}" for x in shares) or "none"
+        raise ChoiceError(lambda say: f"{say(what)} are {given}. Give shares of at least 0, one above.")
     if len(weight) == 1:
         return np.zeros(len(each), dtype=np.int64)
     edges = np.cumsum(weight / weight.sum())

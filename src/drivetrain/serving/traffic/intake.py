@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from drivetrain.errors import BadInputError
 from drivetrain.serving.sim.records import Floats, Ints, Requests
 from drivetrain.serving.traffic.blocks import MOONCAKE_TOKENS, block_tokens_of, merge_factor, merged
 from drivetrain.serving.traffic.choices import Reading
@@ -17,6 +16,7 @@ from drivetrain.serving.traffic.records import Names, Note, requests_of
 from drivetrain.serving.traffic.rows import Rows
 from drivetrain.serving.traffic.streams import ARRIVALS, DIFFICULTY, JITTER, stream
 from drivetrain.serving.traffic.timing import LOOK, quantum_of
+from drivetrain.serving.traffic.wrong import ChoiceError
 
 
 class Extent(NamedTuple):
@@ -48,8 +48,11 @@ def frame_of(source: Source, how: Reading, head: Rows, extent: Extent, loop: boo
     """Tell what holds for a trace from its first rows and its extent. A closed ``loop`` needs no times."""
     timed = source.has_times and not loop and not bool(np.isnan(head.time).all())
     if not timed and not loop and how.rate is None:
-        raise BadInputError(
-            f"{source.path} has no arrival times. Give a rate for Poisson arrivals, or a concurrency for a closed loop."
+        raise ChoiceError(
+            lambda say: (
+                f"{source.path} has no arrival times. Give a {say('rate')} for Poisson arrivals, or a "
+                f"{say('concurrency')} for a closed loop."
+            )
         )
     base, quantum, speedup, own_rate = 0.0, 0.0, 1.0, math.nan
     if timed:
@@ -65,9 +68,12 @@ def frame_of(source: Source, how: Reading, head: Rows, extent: Extent, loop: boo
         if not block and source.kind == "mooncake":
             block = MOONCAKE_TOKENS
         if not block:
-            raise BadInputError(
-                f"{source.path}: how many tokens a name in {source.labels['hashes']} stands for cannot be told. Give "
-                "the tokens of a block (file_hash_tokens), or leave the names out (hashes=drop)."
+            raise ChoiceError(
+                lambda say: (
+                    f"{source.path}: how many tokens a name in {source.labels['hashes']} stands for cannot be told. "
+                    f"Give the tokens of a block ({say('file_hash_tokens')}), or leave the names out "
+                    f"({say('hashes', 'drop')})."
+                )
             )
     into = merge_factor(block, how.hash_tokens) if block else 1
     return Frame(timed, base, quantum, speedup, own_rate, block, into)
@@ -78,7 +84,11 @@ def _speedup(source: Source, how: Reading, own_rate: float) -> float:
     if how.rate is None:
         return how.speedup or 1.0
     if math.isnan(own_rate):
-        raise BadInputError(f"all rows of {source.path} arrive at one time: there is no rate to scale. Leave rate out.")
+        raise ChoiceError(
+            lambda say: (
+                f"all rows of {source.path} arrive at one time: there is no rate to scale. Leave {say('rate')} out."
+            )
+        )
     return how.rate / own_rate
 
 

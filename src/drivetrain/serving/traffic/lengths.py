@@ -15,19 +15,19 @@ from __future__ import annotations
 import numpy as np
 
 from drivetrain.catalogue.workload import Workload
-from drivetrain.errors import BadInputError
 from drivetrain.serving.sim.records import Floats, Ints
 from drivetrain.serving.traffic.streams import LENGTHS, stream
+from drivetrain.serving.traffic.wrong import ChoiceError, among
 
 HOW = ("classes", "quantiles")
 _GRID = 8192  # ranks on which the mean of a quantile table is taken
 _LOWEST = 0.5  # of the lowest quantile
+_MOST = 1e9  # tokens that no length reaches
 
 
 def drawn(workload: Workload, n: int, how: str, seed: int) -> tuple[Ints, Ints]:
     """Input and output tokens of ``n`` requests of ``workload``."""
-    if how not in HOW:
-        raise BadInputError(f"lengths is '{how}'. Give one of {', '.join(HOW)}.")
+    among("lengths", how, HOW)
     generator = stream(seed, LENGTHS)
     weight = np.array([c.weight for c in workload.classes])
     edges = np.cumsum(weight / weight.sum())
@@ -40,9 +40,7 @@ def drawn(workload: Workload, n: int, how: str, seed: int) -> tuple[Ints, Ints]:
         length = np.array([getattr(c, side) for c in workload.classes])
         if how == "quantiles":
             if not table:
-                raise BadInputError(
-                    f"the workload {workload.name} has no quantiles of {side}. Draw its classes instead."
-                )
+                raise _no_quantiles(workload.name, side)
             low, high = _ranks(length, weight)
             rank = low[which] + (high - low)[which] * generator.random(n)
             values = _quantile(np.array(table), rank, mean)
@@ -55,10 +53,9 @@ def drawn(workload: Workload, n: int, how: str, seed: int) -> tuple[Ints, Ints]:
 def even(isl: float, osl: float, range_frac: float, n: int, seed: int) -> tuple[Ints, Ints]:
     """Lengths even over the whole numbers of [(1 - r) L, L], input and output independent."""
     for name, value in (("isl", isl), ("osl", osl)):
-        if not 1 <= value < 1e9:
-            raise BadInputError(f"{name} is {value:g}. Give a length of at least 1 token.")
+        check_length(name, value)
     if not 0 <= range_frac < 1:
-        raise BadInputError(f"the range of lengths is {range_frac:g}. Give a share of at least 0 and below 1.")
+        raise ChoiceError(lambda say: f"{say('range_frac')} is {range_frac:g}. Give a share of at least 0 and below 1.")
     generator = stream(seed, LENGTHS)
     if range_frac == 0:
         return whole(np.full(n, float(isl)), generator), whole(np.full(n, float(osl)), generator)
@@ -66,6 +63,16 @@ def even(isl: float, osl: float, range_frac: float, n: int, seed: int) -> tuple[
         generator.integers(max(round((1 - range_frac) * top), 1), round(top), n, endpoint=True) for top in (isl, osl)
     ]
     return sides[0], sides[1]
+
+
+def check_length(name: str, value: float) -> None:
+    """Refuse what is no length of a prompt or an answer."""
+    if not 1 <= value < _MOST:
+        raise ChoiceError(lambda say: f"{say(name)} is {value:g}. Give a length of 1 to {_MOST - 1:,.0f} tokens.")
+
+
+def _no_quantiles(workload: str, side: str) -> ChoiceError:
+    return ChoiceError(lambda _: f"the workload {workload} has no quantiles of {side}. Draw its classes instead.")
 
 
 def whole(values: Floats, generator: np.random.Generator) -> Ints:

@@ -11,15 +11,14 @@ answer: it fills a cache as it does in life.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from drivetrain.errors import BadInputError
 from drivetrain.serving.sim.records import Floats, Ints
 from drivetrain.serving.traffic.records import Names, Note, ragged
 from drivetrain.serving.traffic.streams import PREFIX, stream
+from drivetrain.serving.traffic.wrong import ChoiceError, above_zero, whole
 
 HASH_TOKENS = 64
 """Tokens of a named block: a multiple of the cache blocks of engines (16 to 64), and few enough names."""
@@ -44,13 +43,12 @@ class Reuse:
 
     def __post_init__(self) -> None:
         if self.share is not None and not 0 <= self.share < 1:
-            raise BadInputError(f"the share of prompts found is {self.share:g}. Give at least 0 and below 1.")
+            raise ChoiceError(
+                lambda say: f"{say('share')} of prompts found is {self.share:g}. Give at least 0 and below 1."
+            )
         for name in ("prefixes", "hash_tokens"):
-            value = getattr(self, name)
-            if value is not None and (value != int(value) or value < 1):
-                raise BadInputError(f"{name} is {value:g}. Give a whole number of at least 1.")
-        if self.interval_s is not None and not (math.isfinite(self.interval_s) and self.interval_s > 0):
-            raise BadInputError(f"interval_s is {self.interval_s:g}. Give seconds above 0.")
+            whole(name, getattr(self, name))
+        above_zero("interval_s", self.interval_s)
 
 
 def named(isl: Ints, osl: Ints, share: float, reuse: Reuse, rate: float, clients: int, seed: int) -> tuple[Names, Note]:

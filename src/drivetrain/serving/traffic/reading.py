@@ -15,7 +15,6 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.errors import BadInputError
 from drivetrain.serving.sim.records import Ints, Requests
 from drivetrain.serving.traffic.choices import Reading
 from drivetrain.serving.traffic.context import TooLong, within
@@ -24,6 +23,7 @@ from drivetrain.serving.traffic.intake import Extent, Intake, frame_of
 from drivetrain.serving.traffic.records import Note, Traffic, compacted, concatenated, roots_of, taken
 from drivetrain.serving.traffic.rows import Left, Rows, joined, refuse, rows_of
 from drivetrain.serving.traffic.timing import LOOK, Gaps, order_of
+from drivetrain.serving.traffic.wrong import ChoiceError, at_least
 
 
 def read(path: str | Path, *, concurrency: int = 0, think_s: float = 0.0, **choices: Any) -> Traffic:  # noqa: ANN401
@@ -60,7 +60,7 @@ def read(path: str | Path, *, concurrency: int = 0, think_s: float = 0.0, **choi
         notes += gaps.notes()
     requests, long = within(requests, how.context, how.too_long)
     if not len(requests):
-        raise BadInputError(f"{source.path}: no request arrives within {how.duration_s:g} s.")
+        raise _nothing_left(source, how, long)
     return Traffic(requests, (*notes, *long.notes()))
 
 
@@ -73,7 +73,7 @@ def read_chunks(
     with ``rate`` the file is read twice, first for its own rate. ``notes`` receives what was assumed, at the end.
     """
     if rows < 1:
-        raise BadInputError(f"rows is {rows}. Give the size of a part, at least 1.")
+        raise ChoiceError(lambda say: f"{say('rows')} is {rows}. Give the size of a part, at least 1.")
     how = Reading(**choices)
     source = source_of(path, how.chars_per_token)
     return _chunks(source, how, rows, [] if notes is None else notes)
@@ -151,7 +151,21 @@ def _parts(source: Source, how: Reading, left: Left) -> Iterator[Rows]:
 def _nothing(source: Source, left: Left) -> NoReturn:
     out = left.failed + sum(left.bad.values())
     why = f": all {out:,} rows are left out ({', '.join([*left.bad]) or 'failed requests'})" if out else ""
-    raise BadInputError(f"the trace {source.path} has no requests{why}.")
+    raise ChoiceError(lambda _: f"the trace {source.path} has no requests{why}.")
+
+
+def _nothing_left(source: Source, how: Reading, long: TooLong) -> ChoiceError:
+    """Why no row is a request of the run."""
+    if long.count:
+        return ChoiceError(
+            lambda say: (
+                f"{source.path}: all {long.of:,} requests are too long for the context of {long.context:,} "
+                f"tokens. Cut their prompts with {say('too_long', 'truncate')}."
+            )
+        )
+    return ChoiceError(
+        lambda say: f"{source.path}: no request arrives within {how.duration_s:g} s. Give a longer {say('duration_s')}."
+    )
 
 
 def _timed(source: Source, rows: Rows, own: NDArray[np.bool_]) -> None:
@@ -186,12 +200,19 @@ def _successors(source: Source, rows: Rows) -> Ints:
 
 def _loop(source: Source, concurrency: int, think_s: float, how: Reading, after: Ints) -> int:
     """How many requests a closed loop keeps in flight, 0 for an open one."""
-    if concurrency < 0 or think_s < 0:
-        raise BadInputError(f"concurrency is {concurrency}, think_s {think_s:g}. Give numbers of at least 0.")
+    at_least("concurrency", concurrency)
+    at_least("think_s", think_s)
     if concurrency and (how.rate is not None or how.speedup is not None or how.duration_s is not None):
-        raise BadInputError("a closed loop (concurrency) has no arrival times: leave out rate, speedup and duration_s.")
+        raise ChoiceError(
+            lambda say: (
+                f"a closed loop ({say('concurrency')}) has no arrival times: leave out {say('rate')}, "
+                f"{say('speedup')} and {say('duration_s')}."
+            )
+        )
     if concurrency and bool((after >= 0).any()):
-        raise BadInputError(f"{source.path} has rows that wait for the answers of others: leave out concurrency.")
+        raise ChoiceError(
+            lambda say: f"{source.path} has rows that wait for the answers of others: leave out {say('concurrency')}."
+        )
     return concurrency or (source.marks.get("concurrency", 0) if how.rate is None else 0)
 
 
@@ -217,6 +238,12 @@ def _about(source: Source, how: Reading, left: Left, n: int) -> list[Note]:
     notes = [Note("trace", f"{source.title}, {n:,} requests")]
     if source.estimated:
         notes.append(Note("lengths", f"the file has text: {how.chars_per_token:g} characters are taken as a token"))
+    if how.osl is not None:
+        stated = "osl" in source.columns
+        text = (
+            f"{how.osl:,} given is not used: the file states its own" if stated else f"{how.osl:,}, the file has none"
+        )
+        notes.append(Note("output tokens", text))
     if left.failed:
         notes.append(Note("no answer", f"{left.failed:,} rows without an answer are left out"))
     notes += [Note("bad rows", f"{count:,} left out: {reason}") for reason, count in left.bad.items()]

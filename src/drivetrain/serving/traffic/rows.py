@@ -16,10 +16,11 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.errors import BadInputError, FileError
+from drivetrain.errors import FileError
 from drivetrain.serving.sim.records import Floats, Ints
 from drivetrain.serving.traffic.files import connection, quoted
 from drivetrain.serving.traffic.formats import FIELDS, NUMBERS, Source
+from drivetrain.serving.traffic.wrong import ChoiceError, Say
 
 BAD_ROWS = ("error", "drop")
 MOST_TOKENS = 1e9
@@ -89,7 +90,7 @@ def rows_of(
     import duckdb
 
     if "osl" not in source.columns and osl is None:
-        raise BadInputError(f"{source.path} states no output lengths. Give one for all rows (osl).")
+        raise ChoiceError(lambda say: f"{source.path} states no output lengths. Give one for all rows ({say('osl')}).")
     names = [name for name in FIELDS if name in source.columns and (hashes or name != "hashes")]
     roots: dict[int, int] = {}
     at = 0
@@ -174,10 +175,11 @@ def _faults(source: Source, numbers: Mapping[str, Floats], values: _Values) -> I
                 yield name, "is negative", held < 0
 
 
-_MEND = "Mend the file, or leave such rows out (bad_rows=drop)."
+def _mend(say: Say) -> str:
+    return f"Mend the file, or leave such rows out ({say('bad_rows', 'drop')})."
 
 
-def refuse(source: Source, row: int, name: str, reason: str, hint: str = _MEND) -> NoReturn:
+def refuse(source: Source, row: int, name: str, reason: str, hint: str = "") -> NoReturn:
     """Raise the error that names a bad row (counted from 0 here) and column, with what the file says there."""
     label = source.labels[name]
     with connection() as database:
@@ -185,7 +187,7 @@ def refuse(source: Source, row: int, name: str, reason: str, hint: str = _MEND) 
         sql = f"select cast({cell} as varchar) from {source.relation} limit 1 offset {row}"
         found = database.execute(sql).fetchone()
     text = f" ({str(found[0])[:40]})" if found and found[0] is not None else ""
-    raise BadInputError(f"{source.path}, row {row + 1:,}: {label}{text} {reason}. {hint}")
+    raise ChoiceError(lambda say: f"{source.path}, row {row + 1:,}: {label}{text} {reason}. {hint or _mend(say)}")
 
 
 def _sessions(values: _Values, n: int) -> Ints:

@@ -16,12 +16,11 @@ session of its requests.
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
 
-from drivetrain.errors import BadInputError, FileError
+from drivetrain.errors import FileError
 from drivetrain.serving.sim.records import Floats, Ints
 from drivetrain.serving.traffic.arrivals import MOST_REQUESTS
 from drivetrain.serving.traffic.context import within
@@ -29,6 +28,7 @@ from drivetrain.serving.traffic.files import connection
 from drivetrain.serving.traffic.lengths import whole
 from drivetrain.serving.traffic.records import Note, Traffic, requests_of
 from drivetrain.serving.traffic.streams import ARRIVALS, LENGTHS, stream
+from drivetrain.serving.traffic.wrong import ChoiceError, above_zero, at_least
 
 WINDOW_S = 600.0
 _LEAST_SHAPE = 0.02  # of a gamma law: below it all of a window's requests come at once anyway
@@ -46,23 +46,23 @@ def servegen(
     window_start_s and (input|output)_tokens_(p50|p90|p99). ``rate`` scales all clients' rates so that the mean is that.
     """
     for name, value in (("duration_s", duration_s), ("rate", rate), ("limit", limit)):
-        if value is not None and not (math.isfinite(value) and value > 0):
-            raise BadInputError(f"{name} is {value:g}. Give a number above 0.")
-    if not (math.isfinite(start_s) and start_s >= 0):
-        raise BadInputError(f"start_s is {start_s:g}. Give seconds of at least 0.")
+        above_zero(name, value)
+    at_least("start_s", start_s)
     sent = _windows(Path(rates), workload, start_s, start_s + duration_s)
     overlap = np.minimum(sent["start"] + WINDOW_S, start_s + duration_s) - np.maximum(sent["start"], start_s)
     inside = float((sent["rate"] * overlap).sum())
     factor = 1.0 if rate is None else rate * duration_s / inside
     if factor * inside > MOST_REQUESTS:
-        raise BadInputError(f"that makes {factor * inside:,.0f} requests. Lower the duration or the rate.")
+        raise ChoiceError(
+            lambda say: f"that makes {factor * inside:,.0f} requests. Lower {say('duration_s')} or {say('rate')}."
+        )
     generator = stream(seed, ARRIVALS)
     count = np.floor(sent["rate"] * WINDOW_S * factor + generator.random(len(overlap))).astype(np.int64)
     arrival_s = _arrivals(sent, count, generator) - start_s
     row = np.flatnonzero((arrival_s >= 0) & (arrival_s < duration_s))
     row = row[np.argsort(arrival_s[row], kind="stable")][:limit]
     if not len(row):
-        raise BadInputError(f"no client of {workload} sends anything in these {duration_s:g} s.")
+        raise ChoiceError(lambda _: f"no client of {workload} sends anything in these {duration_s:g} s.")
     window = np.repeat(np.arange(len(count)), count)[row]
     isl, osl = _lengths(Path(lengths), workload, sent["client"][window], sent["start"][window], seed)
     client = sent["client"][window].astype(np.int64)
@@ -82,9 +82,11 @@ def _windows(path: Path, workload: str, start_s: float, end_s: float) -> dict[st
     )
     if not len(rows["client"]):
         known = _columns(path, "distinct workload as workload", None, "true")["workload"]
-        raise BadInputError(
-            f"{path} has no rates of '{workload}' from {start_s:g} s to {end_s:g} s. It has "
-            f"{', '.join(sorted(map(str, known)))}."
+        raise ChoiceError(
+            lambda _: (
+                f"{path} has no rates of '{workload}' from {start_s:g} s to {end_s:g} s. It has "
+                f"{', '.join(sorted(map(str, known)))}."
+            )
         )
     rows["shape"] = np.where(np.isfinite(rows["shape"]) & (rows["shape"] > 0), rows["shape"], 1.0)  # unknown: Poisson
     return rows
@@ -117,12 +119,16 @@ def _lengths(path: Path, workload: str, client: Floats, start: Floats, seed: int
         columns = ", ".join(["client", "window_start_s as start", *names])
         known = _columns(path, columns, workload, " and ".join(f"{name} is not null" for name in names))
         if not len(known["client"]):
-            raise BadInputError(f"{path} has no {side} lengths of '{workload}'.")
+            raise _no_lengths(path, side, workload)
         at = _nearest(known["client"], known["start"], client, start)
         p50, p90, p99 = (known[name][at] for name in names)
         values = from_quantiles(p50, p90, p99, generator.random(len(client)))
         sides.append(whole(np.minimum(values, known[names[2]].max()), generator))
     return sides[0], sides[1]
+
+
+def _no_lengths(path: Path, side: str, workload: str) -> ChoiceError:
+    return ChoiceError(lambda _: f"{path} has no {side} lengths of '{workload}'.")
 
 
 def from_quantiles(p50: Floats, p90: Floats, p99: Floats, rank: Floats) -> Floats:

@@ -26,11 +26,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.errors import BadInputError
 from drivetrain.serving.sim.records import Floats, Ints, Requests
 from drivetrain.serving.traffic.lengths import whole
 from drivetrain.serving.traffic.records import Names, ragged
 from drivetrain.serving.traffic.streams import CALLS, GAPS, PREFIX, PROMPTS, stream
+from drivetrain.serving.traffic.wrong import ChoiceError, at_least
 
 LAWS = ("fixed", "even", "geometric")
 _WEIGHT = {"fixed": 1.0 / 2.0, "even": 2.0 / 3.0, "geometric": 1.0}
@@ -58,14 +58,14 @@ class Sessions:
 
     def __post_init__(self) -> None:
         if self.law not in LAWS:
-            raise BadInputError(f"the law of calls is '{self.law}'. Give one of {', '.join(LAWS)}.")
+            raise ChoiceError(lambda _: f"the law of calls is '{self.law}'. Give one of {', '.join(LAWS)}.")
         for name, least in (("calls", 1), ("first_isl", 1), ("new_tokens", 1), ("new_cv", 0), ("shared_tokens", 0),
                             ("shared_groups", 1), ("gap_s", 0), ("gap_cv", 0)):  # fmt: skip
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value >= least):
-                raise BadInputError(f"{name} is {value:g}. Give at least {least}.")
+            at_least(name, getattr(self, name), least)
         if self.law != "geometric" and self.calls != int(self.calls):
-            raise BadInputError(f"calls is {self.calls:g}. Give a whole number, or the law geometric.")
+            raise ChoiceError(
+                lambda say: f"{say('calls')} is {self.calls:g}. Give a whole number, or the law geometric."
+            )
 
     @property
     def weight(self) -> float:
@@ -87,16 +87,22 @@ def prompts_of(sessions: Sessions, isl: float, osl: float, share: float) -> tupl
         new = (isl - first) / w - osl if w else 1.0
     elif new is None:
         if later and not later > w:
-            raise BadInputError("sessions of geometric length need new_tokens: the workload's means do not tell them.")
+            raise ChoiceError(
+                lambda say: (
+                    f"sessions of geometric length need {say('new_tokens')}: the workload's means do not tell them."
+                )
+            )
         computed = (1.0 - share) * sessions.calls * isl  # tokens of a session that no cache has
         new = (computed + sessions.shared_tokens - isl + w * osl) / (later - w) if later else 1.0
     first = isl - w * (osl + new) if first is None else first
     if first < max(sessions.shared_tokens, 1) or new < 1:
-        raise BadInputError(
-            f"sessions of {sessions.calls:g} calls cannot have prompts of {isl:,.0f} tokens on average, {share:.0%} of "
-            f"them found again, and answers of {osl:,.0f}: the first prompt would have {first:,.0f} tokens, later ones "
-            f"{new:,.0f} new ones. "
-            "Give first_isl and new_tokens, or other calls or shared_tokens."
+        raise ChoiceError(
+            lambda say: (
+                f"sessions of {sessions.calls:g} calls cannot have prompts of {isl:,.0f} tokens on average, "
+                f"{share:.0%} of them found again, and answers of {osl:,.0f}: the first prompt would have {first:,.0f} "
+                f"tokens, later ones {new:,.0f} new ones. "
+                f"Give {say('first_isl')} and {say('new_tokens')}, or other {say('calls')} or {say('shared_tokens')}."
+            )
         )
     return first, new
 

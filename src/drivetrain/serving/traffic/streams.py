@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drivetrain.errors import BadInputError
+from drivetrain.serving.traffic.wrong import ChoiceError
 
 # What is drawn.
 (ARRIVALS, JITTER, LENGTHS, GAPS, DIFFICULTY, ORIGIN, PRIORITY, PREFIX, CALLS, PROMPTS, THINK) = range(11)
@@ -17,5 +17,5 @@ def stream(seed: int, drawn: int) -> np.random.Generator:
     True
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise BadInputError(f"the seed is {seed!r}. Give a whole number of at least 0.")
+        raise ChoiceError(lambda say: f"the {say('seed')} is {seed!r}. Give a whole number of at least 0.")
     return np.random.Generator(np.random.PCG64([int(seed), drawn]))

@@ -6,7 +6,8 @@ through the same closed forms; ``p10`` and ``p90`` bound 80 % of what comes out.
 *Outside*: with k decades of compute beyond the highest (or below the lowest) run, the form of the law errs as well.
 Fits without the highest decades of the same runs show by how much: ``ln L`` by ``loss_error * k``, ``ln(D*/N*)`` by
 ``ratio_error * k`` (standard deviations, added in quadrature). One run scatters around its law by ``run_error``.
-``wide_p10`` and ``wide_p90`` hold all of it: what one run will do.
+``wide_p10`` and ``wide_p90`` hold all of it: what one run will do. A law that nobody drew again has a wide range only,
+of the scatter and the errors per decade of the default law where it states none of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +27,10 @@ from drivetrain.catalogue.scaling import Draws, ScalingLaw
 from drivetrain.training.scaling.known import parametric
 from drivetrain.training.scaling.law import Law, Value, training_flops
 from drivetrain.training.scaling.optimum import loss_exponent, optimum, ratio_exponent
+from drivetrain.units import number
 
 _LOG2_DRAWS = 12
+_Q90 = NormalDist().inv_cdf(0.9)
 _TOLD = 0.05  # decades beyond the fit that are worth a sentence
 
 
@@ -71,11 +75,11 @@ def estimated_optimum(flops: float, name: str = scaling.DEFAULT) -> EstimatedOpt
     entry, law, drawn = scaling.law(name), parametric(name), draws(name)
     best = optimum(law, flops)
     beyond = decades_beyond(entry, best.params, best.tokens)
-    ratio_error, loss_error = _error(entry.ratio_error) * beyond, _loss_error(entry, beyond)
+    ratio_error, loss_error = _error(entry, "ratio_error") * beyond, _loss_error(entry, beyond)
     many = optimum(drawn, flops) if drawn is not None else None
 
     def of(value: str, error: float) -> Estimate:
-        return _estimate(float(getattr(best, value)), None if many is None else getattr(many, value), error)
+        return estimate(float(getattr(best, value)), None if many is None else getattr(many, value), error)
 
     return EstimatedOptimum(
         law=entry.name,
@@ -84,8 +88,8 @@ def estimated_optimum(flops: float, name: str = scaling.DEFAULT) -> EstimatedOpt
         tokens=of("tokens", ratio_error / 2.0),
         tokens_per_param=of("tokens_per_param", ratio_error),
         loss=of("loss", loss_error),
-        ratio_exponent=_estimate(float(ratio_exponent(law)), None if drawn is None else ratio_exponent(drawn), None),
-        loss_exponent=_estimate(float(loss_exponent(law)), None if drawn is None else loss_exponent(drawn), None),
+        ratio_exponent=estimate(float(ratio_exponent(law)), None if drawn is None else ratio_exponent(drawn), None),
+        loss_exponent=estimate(float(loss_exponent(law)), None if drawn is None else loss_exponent(drawn), None),
         decades_beyond=beyond,
         notes=notes(entry, best.params, best.tokens),
     )
@@ -101,7 +105,29 @@ def estimated_loss(params: float, tokens: float, name: str = scaling.DEFAULT) ->
     entry, drawn = scaling.law(name), draws(name)
     many = None if drawn is None else drawn.loss(params, tokens)
     error = _loss_error(entry, decades_beyond(entry, params, tokens))
-    return _estimate(float(parametric(name).loss(params, tokens)), many, error)
+    return estimate(float(parametric(name).loss(params, tokens)), many, error)
+
+
+def estimate(value: float, many: Value | None, error: float | None) -> Estimate:
+    """``value`` with 80 % ranges: of the draws ``many``, and with a further standard deviation of the logarithm.
+
+    ``error`` None: no wider range is told. Without draws the wide range is that of ``error`` alone.
+
+    >>> alone = estimate(2.0, None, 0.1)
+    >>> alone.p10, round(alone.wide_p10, 3), round(alone.wide_p90, 3)
+    (None, 1.759, 2.273)
+    """
+    if many is None:
+        if not error:
+            return Estimate(value, None, None, None, None)
+        return Estimate(value, None, None, value * math.exp(-_Q90 * error), value * math.exp(_Q90 * error))
+    p10, p90 = _bounds(many)
+    if error is None:
+        return Estimate(value, p10, p90, None, None)
+    if error == 0.0:
+        return Estimate(value, p10, p90, p10, p90)
+    wide = _bounds(many * np.exp(error * np.random.default_rng(1).standard_normal(len(many))))
+    return Estimate(value, p10, p90, min(wide[0], p10), max(wide[1], p90))
 
 
 def decades_beyond(entry: ScalingLaw, params: float, tokens: float) -> float:
@@ -121,15 +147,24 @@ def decades_beyond(entry: ScalingLaw, params: float, tokens: float) -> float:
 def notes(entry: ScalingLaw, params: float, tokens: float) -> tuple[str, ...]:
     """What to tell of a run that lies outside those of the fit, and of coefficients that nobody confirmed."""
     told = [f"the coefficients of '{entry.name}' are unverified"] if entry.unverified else []
+    if entry.draws is None:
+        told.append(
+            f"nobody told how sure the coefficients of '{entry.name}' are: its range is of single runs and of the form "
+            f"beyond the fit, as '{scaling.DEFAULT}' shows them"
+        )
     fitted = entry.fitted
     if fitted is None:
         return (*told, f"where '{entry.name}' was fitted is not known")
     beyond = decades_beyond(entry, params, tokens)
     if beyond > _TOLD:
-        told.append(f"{beyond:.1f} decades of compute outside the runs that '{entry.name}' was fitted on")
+        told.append(
+            f"loss extrapolated: {beyond:.1f} decades of compute outside the runs that '{entry.name}' was fitted on"
+        )
     if fitted.tokens_per_param and _outside(tokens / params, fitted.tokens_per_param) > _TOLD:
         low, high = fitted.tokens_per_param
-        told.append(f"{tokens / params:.3g} tokens per parameter; '{entry.name}' was fitted on {low:.2g} to {high:.3g}")
+        told.append(
+            f"{number(tokens / params)} tokens per parameter; '{entry.name}' was fitted on {low:.2g} to {high:.3g}"
+        )
     return tuple(told)
 
 
@@ -148,19 +183,6 @@ def draws(name: str = scaling.DEFAULT, seed: int = 0) -> Law | None:
     return None if entry.draws is None else _drawn(entry.draws, seed)
 
 
-def _estimate(value: float, many: Value | None, error: float | None) -> Estimate:
-    """``error``: further standard deviation of the logarithm; None: no wider range is told."""
-    if many is None:
-        return Estimate(value, None, None, None, None)
-    p10, p90 = _bounds(many)
-    if error is None:
-        return Estimate(value, p10, p90, None, None)
-    if error == 0.0:
-        return Estimate(value, p10, p90, p10, p90)
-    wide = _bounds(many * np.exp(error * np.random.default_rng(1).standard_normal(len(many))))
-    return Estimate(value, p10, p90, min(wide[0], p10), max(wide[1], p90))
-
-
 def _normal(n_columns: int, seed: int) -> NDArray[np.float64]:
     from scipy.special import ndtri
     from scipy.stats import qmc
@@ -175,11 +197,20 @@ def _bounds(many: NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def spread_alone(entry: ScalingLaw, value: float, params: float, tokens: float) -> Estimate:
+    """``value`` of a law whose loss is computed elsewhere, with what runs and form scatter (a law of mixtures)."""
+    return estimate(value, None, _loss_error(entry, decades_beyond(entry, params, tokens)))
+
+
 def _loss_error(entry: ScalingLaw, beyond: float) -> float:
-    return math.hypot(_error(entry.run_error), _error(entry.loss_error) * beyond)
+    return math.hypot(_error(entry, "run_error"), _error(entry, "loss_error") * beyond)
 
 
-def _error(fact: Fact | None) -> float:
+def _error(entry: ScalingLaw, name: str) -> float:
+    """What a law's entry states; of a law without draws that states none, what the default law's own fits show."""
+    fact: Fact | None = getattr(entry, name)
+    if fact is None and entry.draws is None:
+        fact = getattr(scaling.law(), name)
     return fact.value if fact else 0.0
 
 

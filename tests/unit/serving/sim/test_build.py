@@ -16,11 +16,13 @@ from drivetrain.serving import closed_loop, kernel
 from drivetrain.serving.deployment import scalars
 from drivetrain.serving.lengths import lengths_of
 from drivetrain.serving.reuse import host_bytes_per_s
-from drivetrain.serving.sim.build import Setup, cache_of, pool_of, prefix_problem, rules_of
+from drivetrain.serving.sim.build import Setup, cache_of, pool_of, prefix_problem, rules_of, windows_follow
 from drivetrain.serving.sim.build_start import checkpoint_bytes, cold_start_s
 from drivetrain.serving.sim.records import DECODE, PREFILL, Fleet, Options, Requests
 from drivetrain.serving.sim.reference import simulate
 from drivetrain.serving.steady import prepare
+
+DRAFTS = "speculative=ngram"
 
 
 def holding(d, state=0.0, **spans):
@@ -118,14 +120,39 @@ def test_the_least_important_is_preempted_where_priorities_rule():
         assert not rules_of(d, 8192.0, 256.0, Setup()).priority_preempts
 
 
+def test_who_gives_way_is_the_engines():
+    for engine, fewest in (("vllm", False), ("sglang", True), ("sglang-0.4", True), ("trtllm", False)):
+        assert rules_of(deployment(engine=engine), 8192.0, 256.0, Setup()).fewest_preempts is fewest
+    drafting = deployment(engine="sglang", techniques=DRAFTS)
+    assert not rules_of(drafting, 8192.0, 256.0, Setup()).fewest_preempts  # its batch is cut from the end
+
+
+def test_drafts_leave_the_prefix_cache_on():
+    d, named = deployment(techniques=DRAFTS), Setup(hash_tokens=64)
+    cache = cache_of(d, 2048.0, named)
+    assert cache.state_blocks > 0  # room for the tokens they look ahead
+    assert cache.prefix
+    assert prefix_problem(d, named) == ""
+
+
 def test_windows_and_states_take_the_same_for_life():
     d = holding(deployment(), state=65536.0, all=1024.0, window=2048.0)
     cache = cache_of(d, 2048.0, Setup(hash_tokens=64))
     assert cache.window_spans == (128.0,)
     assert cache.window_blocks == (2048.0 / (16 * 1024),)
     assert cache.state_blocks == 4.0
-    assert not cache.prefix
-    assert "keep a window or a state" in prefix_problem(d, Setup(hash_tokens=64))
+    assert cache.prefix  # the window is taken to be there where the other layers have the prefix
+
+
+def test_which_layers_serve_prefixes():
+    named = Setup(hash_tokens=64)
+    assert prefix_problem(deployment("gpt-oss-20b"), named) == ""
+    assert windows_follow(deployment("gpt-oss-20b"))
+    assert not windows_follow(deployment())
+    recurrent = deployment("nvidia-nemotron-nano-9b-v2")
+    assert "keep a state" in prefix_problem(recurrent, named)
+    assert not cache_of(recurrent, 2048.0, named).prefix
+    assert "window only" in prefix_problem(holding(deployment(), window=2048.0), named)
 
 
 def test_a_model_that_keeps_no_token_for_ever_counts_states_only():

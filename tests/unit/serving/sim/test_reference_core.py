@@ -85,6 +85,18 @@ def test_the_victim_by_priority():
     assert last.tolist() == first.tolist()[::-1]
 
 
+def test_who_has_written_the_fewest_tokens_is_preempted():
+    # at 6 both have 6 tokens out and need a block of the five that are taken: of equals the longest prompt goes
+    sent = s.requests(0.0, [25, 15], 10)
+    assert run(sent, cache=r.Cache(5, 10)).preemptions.tolist() == [0, 1]
+    o = run(sent, cache=r.Cache(5, 10), fewest_preempts=True)
+    assert o.preemptions.tolist() == [1, 0]
+    assert o.finish_s.tolist() == [14.0, 10.0]  # 31 tokens computed again once the other has ended
+    # with fewer tokens out it is the later one, whatever the prompts
+    late = s.requests([0.0, 1.5], [5, 15], [20, 10])
+    assert run(late, cache=r.Cache(4, 10), fewest_preempts=True).preemptions.tolist() == [0, 1]
+
+
 def test_the_watermark_stays_free_once_somebody_runs():
     sent = s.requests(0.0, [50, 50], 1)
     assert run(sent, cache=r.Cache(10, 10), token_budget=200).first_s.tolist() == [1.0, 1.0]

@@ -86,7 +86,7 @@ def test_rows_that_wait_have_no_arrival_of_their_own():
         ({"step": replace(s.step_model("tiny"), acceptance=1.2)}, "acceptance is 1.2"),
         ({"cache": r.Cache(0, 16)}, "blocks is 0"),
         ({"cache": r.Cache(9, 16, window_spans=(8.0,))}, "1 window_spans and 0 window_blocks"),
-        ({"cache": r.Cache(9, 16, state_blocks=1.0, prefix=True)}, "no prefix cache"),
+        ({"cache": r.Cache(9, 0, state_blocks=1.0, prefix=True)}, "no prefix cache"),
     ],
 )
 def test_pools(changes, says):
@@ -158,7 +158,7 @@ def test_a_request_that_fits_nowhere():
     cache = r.Cache(2, 8)
     checked(s.fleet(s.pool(cache=cache)), s.requests(0, 10, 6))
     refused(s.fleet(s.pool(cache=cache)), s.requests([0, 0, 0], [1, 10, 99], 7),
-            says="request 2 (and 1 more) needs 14 KV blocks (isl + osl = 106 tokens)|has 2|truncate")  # fmt: skip
+            says="request 2 (and 1 more) needs 14 KV blocks (isl + osl = 106 tokens)|has 2|context 16")  # fmt: skip
     with_state = replace(cache, state_blocks=0.5)
     refused(s.fleet(s.pool(cache=with_state)), s.requests(0, 10, 6), says="needs 3 KV blocks")
     windows = r.Cache(2, 0, window_spans=(8.0,), window_blocks=(0.25,))

@@ -9,6 +9,7 @@ import pytest
 from drivetrain.errors import FileError
 from drivetrain.serving.traffic import read
 from drivetrain.serving.traffic.formats import source_of
+from drivetrain.serving.traffic.wrong import ChoiceError
 
 AZURE = """TIMESTAMP,ContextTokens,GeneratedTokens
 2023-11-16 18:15:46.6805900,374,44
@@ -259,3 +260,11 @@ def test_a_file_that_is_missing_or_not_text(tmp_path):
     (tmp_path / "x.bin").write_bytes(bytes(range(128, 256)))
     with pytest.raises(FileError, match="neither text nor Parquet"):
         source_of(tmp_path / "x.bin")
+
+
+def test_a_record_of_rates_is_no_trace(tmp_path):
+    path = tmp_path / "rates.csv"
+    path.write_text("workload,client,window_start_s,rate_rps\nw,1,0,2\n")
+    with pytest.raises(ChoiceError, match=r"ServeGen's client rates, not requests.*too \(lengths\)") as caught:
+        read(path)
+    assert "(--lengths FILE)" in caught.value.said(lambda name: f"--{name} FILE").args[0]

@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 
-from drivetrain.errors import BadInputError
+from drivetrain.errors import BadInputError, InfeasibleError
 from drivetrain.training.scaling.known import parametric, repeated
 from drivetrain.training.scaling.optimum import optimum
-from drivetrain.training.scaling.repeated import repeated_optimum
+from drivetrain.training.scaling.repeated import (
+    repeated_flops_for_loss,
+    repeated_flops_for_tokens,
+    repeated_optimum,
+)
 
 LAW = repeated()
 
@@ -56,3 +60,27 @@ def test_arrays_are_as_single_values():
 def test_no_data_at_all(unique):
     with pytest.raises(BadInputError, match="unique"):
         repeated_optimum(LAW, 1e22, unique)
+
+
+def test_a_loss_and_its_budget_are_inverse():
+    best = repeated_optimum(LAW, 1e22, 25e9)
+    assert repeated_flops_for_loss(LAW, best.loss, 25e9) == pytest.approx(1e22, rel=1e-4)
+    assert repeated_flops_for_tokens(LAW, best.tokens, 25e9) == pytest.approx(1e22, rel=1e-3)
+    with pytest.raises(InfeasibleError, match="is the limit"):
+        repeated_flops_for_loss(LAW, LAW.least_loss(25e9), 25e9)
+
+
+def test_no_model_and_no_number_of_epochs_passes_the_least_loss():
+    least = LAW.least_loss(25e9)
+    assert LAW.loss(1e16, 1e17, 25e9) == pytest.approx(least, rel=1e-6)
+    assert LAW.loss(1e16, 1e17, 25e9) >= least - 1e-12
+
+
+def test_tokens_for_a_loss_reach_it():
+    for params, loss in ((1e9, 2.7), (6e9, 2.3), (6e9, 2.9)):
+        tokens = LAW.tokens_for(loss, params, 25e9)
+        if tokens > 25e9:
+            assert LAW.loss(params, tokens, 25e9) == pytest.approx(loss, rel=1e-9)
+        else:
+            assert LAW.law.loss(params, tokens) == pytest.approx(loss, rel=1e-9)
+    assert LAW.tokens_for(2.0, 6e9, 25e9) == np.inf

@@ -1,6 +1,7 @@
 """Ranges: those of the reference bootstrap inside, wider and told outside."""
 
 import json
+import math
 
 import pytest
 from test_scaling_law import REFERENCE
@@ -70,10 +71,17 @@ def test_odd_ratios_are_told():
     assert not any("tokens per parameter" in note for note in notes(entry, 70e9, 1.4e12))
 
 
-def test_laws_without_draws_have_no_range():
-    loss = estimated_loss(1e10, 2e11, "hoffmann-2022")
-    assert (loss.p10, loss.wide_p90) == (None, None)
+def test_laws_without_draws_have_a_range_of_runs_and_form_only():
+    near, far = (estimated_loss(n, 20 * n, "hoffmann-2022") for n in (1e9, 1e12))
+    assert (near.p10, far.p90) == (None, None)
     assert draws("hoffmann-2022") is None
+    # inside the runs: their scatter, 0.75 % of the loss, at 1.2816 standard deviations
+    assert near.wide_p90 / near.value == pytest.approx(math.exp(1.28155 * 0.0075), rel=1e-6)
+    assert far.wide_p90 / far.value > near.wide_p90 / near.value
+    assert near.wide_p10 * near.wide_p90 == pytest.approx(near.value**2)
+    told = notes(scaling.law("hoffmann-2022"), 1e12, 2e13)
+    assert any("nobody told how sure" in note for note in told)
+    assert not any("nobody told" in note for note in notes(scaling.law(), 1e12, 2e13))
 
 
 def test_where_compute_is_not_known_sizes_tell():

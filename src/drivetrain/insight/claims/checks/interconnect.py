@@ -28,7 +28,7 @@ def _trained(model: str, n: int, fabric: str, batch: int) -> dict[str, Any]:
     from drivetrain.verbs.predict_train import predict_train
 
     return predict_train(model=model, accelerator=H100, n=n, fabric=fabric, global_batch=batch, seq=_SEQ,
-                         tokens=1e12, spares=0)  # fmt: skip
+                         tokens=1e12)  # fmt: skip
 
 
 def link_input(fabric: str, low: float, high: float) -> Input:

@@ -52,9 +52,11 @@ def _speculative_growth(w: World, core: int, takes: bool) -> int:
 
 @inner
 def _victim(w: World, core: int) -> int:
-    """The last admitted; with ``priority_preempts`` among those of the largest key."""
+    """The last admitted; by the engine's rules the one of the largest key, or with the fewest tokens written."""
     q, slots = w.cores[core], w.slots
     by_key = w.pools[q.pool].priority_preempts > 0
+    if not by_key and w.pools[q.pool].fewest_preempts > 0 and q.decoding > 0:
+        return int(_fewest(w, core))
     if not by_key:
         s = w.decoding[q.list0 + q.decoding - 1] if q.decoding > 0 else -1
         other = w.others[q.list0 + q.others - 1] if q.others > 0 else -1
@@ -68,6 +70,19 @@ def _victim(w: World, core: int) -> int:
                 or (slots[s].key == slots[worst].key and slots[s].admission > slots[worst].admission)):  # fmt: skip
             worst = s
     return int(worst)
+
+
+@inner
+def _fewest(w: World, core: int) -> int:
+    """Of those decoding who has written the fewest tokens; among equals the longest prompt, the last admitted."""
+    q, slots = w.cores[core], w.slots
+    best = q.list0
+    for i in range(q.list0 + 1, q.list0 + q.decoding):
+        isl, other = slots[w.decoding[i]].isl, slots[w.decoding[best]].isl
+        more = (w.base[i] - isl) - (w.base[best] - other)  # tokens written, but for what all have alike
+        if more < 0 or (more == 0 and isl >= other):
+            best = i
+    return int(w.decoding[best])
 
 
 @inner

@@ -40,6 +40,7 @@ def add_pools(a: Arrays, fleet: Fleet, hash_tokens: int) -> None:
             "budget": rules.token_budget, "max_seqs": rules.max_num_seqs, "chunked": rules.chunked,
             "mixed": rules.mixed, "watermark": math.floor(rules.watermark_frac * cache.blocks),
             "reserve_frac": rules.reserve_output_frac, "priority_preempts": rules.priority_preempts,
+            "fewest_preempts": rules.fewest_preempts,
             "blocks": cache.blocks, "block_tokens": cache.block_tokens, "state_blocks": cache.state_blocks,
             "window0": len(windows), "window1": len(windows) + len(cache.window_spans), "prefix": caches,
             "entry_blocks": per_entry, "host_entries": cache.host_blocks // per_entry if per_entry else 0,

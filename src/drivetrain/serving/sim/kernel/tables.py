@@ -22,6 +22,7 @@ def _table(**columns: type) -> np.dtype[np.void]:
 POOLS = _table(
     service=N, region=N, role=N, group=N, pp=N, dp=N, most=N, replica0=N,
     budget=N, max_seqs=N, chunked=N, mixed=N, watermark=N, reserve_frac=F, priority_preempts=N,
+    fewest_preempts=N,
     blocks=N, block_tokens=N, state_blocks=F, window0=N, window1=N, prefix=N, entry_blocks=N, host_entries=N, host_s=F,
     op0=N, op1=N, collective0=N, collective1=N, span0=N, span1=N, verified=N, acceptance=F, hidden=F,
     accelerators=F, static_w=F, tdp_w=F, idle_w=F, frontend_s=F, cold_start_s=F,

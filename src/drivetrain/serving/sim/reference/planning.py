@@ -70,9 +70,12 @@ def _growth(core: Core, sequence: Sequence) -> int:
 
 def _victim(core: Core) -> Sequence:
     latest_first = reversed(core.running)
-    if not core.pool.rules.priority_preempts:
-        return next(latest_first)
-    return max(latest_first, key=lambda s: s.key)  # the first among equals, which is the last admitted
+    if core.pool.rules.priority_preempts:
+        return max(latest_first, key=lambda s: s.key)  # the first among equals, which is the last admitted
+    decoding = _decoding(core)
+    if core.pool.rules.fewest_preempts and decoding:
+        return min(reversed(decoding), key=lambda s: (s.life.emitted, -s.life.isl))
+    return next(latest_first)
 
 
 def _preempt(core: Core, victim: Sequence, now: float) -> None:
