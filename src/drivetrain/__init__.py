@@ -29,6 +29,7 @@ __all__ = [
     "outlook",
     "plan_serve",
     "plan_train",
+    "predict_loss",
     "predict_serve",
     "predict_train",
     "simulate",
@@ -49,6 +50,7 @@ _HOME = {
     "outlook": "drivetrain.verbs.outlook",
     "plan_serve": "drivetrain.verbs.plan_serve",
     "plan_train": "drivetrain.verbs.plan_train",
+    "predict_loss": "drivetrain.verbs.train_laws",
     "predict_serve": "drivetrain.verbs.predict_serve",
     "predict_train": "drivetrain.verbs.predict_train",
     "simulate": "drivetrain.verbs.simulate",
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
     from drivetrain.verbs.predict_serve import predict_serve
     from drivetrain.verbs.predict_train import predict_train
     from drivetrain.verbs.simulate import simulate
+    from drivetrain.verbs.train_laws import predict_loss
     from drivetrain.verbs.validate import validate
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from drivetrain.serving.loop_flow import circulate
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
-from closed_form import table, truth
+from closed_form import ablate, table, truth
 from closed_form.draw import configurations
 
 sys.path.pop(0)
@@ -50,20 +52,30 @@ def test_there_is_little_bias_and_no_blunder(streams, name):
 
 
 def test_closed_loops(drawn):
-    loops = [table.loop(one) for one in drawn]
-    assert table.share_within(loops, "tpot_mean", 0.1) >= 0.6
-    assert table.share_within(loops, "rate", 0.1) >= 0.75
-    assert np.median([one.ratios["rate"] for one in loops]) == pytest.approx(1.0, abs=0.05)
+    loops = [table.loop(one, SHORT) for one in drawn]
+    for name in ("tpot_mean", "rate"):
+        assert table.share_within(loops, name, 0.03) >= 0.7
+        assert table.share_within(loops, name, 0.1) >= 0.9
+        assert np.median([one.ratios[name] for one in loops]) == pytest.approx(1.0, abs=0.02)
 
 
-def test_random_lengths_do_not_march_in_step(drawn):
-    """What the docs say of fixed lengths: they are what the loop's worst disagreements are about."""
-    loops = [table.loop(one) for one in drawn if one.layout.dp == one.layout.pp == 1]
-    off = {
-        kind: [abs(x.ratios["rate"] - 1.0) for x in loops if x.one.lengths_kind == kind]
-        for kind in ("fixed", "profile")
-    }
-    assert np.mean(off["profile"]) < np.mean(off["fixed"])
+def test_requests_of_one_length_march_in_step(drawn):
+    """What the docs say of fixed lengths: mixed is not how they run."""
+    fixed = [one for one in drawn if one.lengths_kind == "fixed" and one.layout.dp == one.layout.pp == 1]
+    found = [table.loop(one, SHORT) for one in fixed]
+    mixed = [circulate(one.prepared, table.loop_size(one)).rate for one in fixed]
+    off = [abs(rate / loop.truth.values["rate"] - 1.0) for rate, loop in zip(mixed, found, strict=True)]
+    assert np.mean([abs(loop.ratios["rate"] - 1.0) for loop in found]) < 0.3 * np.mean(off)
+
+
+def test_what_is_taken_out_explains_what_loops_differ_by(drawn):
+    """SGLang's prompts run apart, and its front end takes long: both sides agree once nothing is left of either."""
+    one = next(x for x in drawn if not x.mixed and x.lengths_kind != "profile" and x.layout.dp == 1)
+    found = ablate.explain(one, 12)
+    assert len(found.ratios) == len(ablate.STAGES)
+    assert found.cause < len(ablate.STAGES)
+    assert found.ratios[-1] == pytest.approx((1.0, 1.0), abs=ablate.LIMIT)
+    assert "None is without a cause." in ablate.explained_table([found])
 
 
 def test_an_interval_shrinks_with_the_length_of_a_run(drawn):

@@ -233,6 +233,7 @@ BAD = {
     "a share, by its option": ((*FLEET, "-r", "1", "--isl", "9", "--osl", "5", "--prefix-hit", "1.2"), "--prefix-hit"),
     "sessions, by their terms": ((*FLEET, "-w", "chat", "-r", "1", "--sessions", "calls=0"), "--sessions calls is 0"),
     "a part of a trace, by its option": ((*FLEET, "--stream", "-t", "BROKEN"), "--bad-rows drop"),
+    "a choice between one model": ((*FLEET, *TRACE, "--select", "cascade"), "Add another: --pool"),
     "more than the cache holds": (
         ("simulate", "-m", "llama-3.1-70b", "-a", "h100-sxm", "-l", "tp2", "-t", "LONG"),
         "--max-context 14064 --too-long drop",

@@ -196,3 +196,11 @@ def test_csv_prints_the_predictions(capsys, monkeypatch, tmp_path):
     code, out, _ = run(capsys, monkeypatch, "validate", "serving", file, "--format", "csv")
     assert code == 0
     assert out.splitlines()[0] == PREDICTED
+
+
+def test_load_tests_played_by_the_simulator_are_told_as_a_table(tmp_path, capsys, monkeypatch):
+    file = write(tmp_path / "rows.csv", f"{COLUMNS},tpot_s", f"one,{GOOD},0.007")
+    code, out, err = run(capsys, monkeypatch, "validate", "serving", file, "--simulate")
+    assert code == 0, err
+    assert "1 of 1 rows predicted" in out
+    assert "tpot" in out

@@ -81,7 +81,9 @@ def test_a_lower_rate_never_gives_worse_latency_or_a_fuller_replica(prepared, a,
     busy, _ = state_at(prepared, high)
     for metric in METRICS:
         assert calm.latency(metric).mean <= busy.latency(metric).mean * ROUNDING, metric
-    for field in ("in_system", "mixed_frac", "prefill_load", "queue_s"):
+    # decodes of other ranks hide in prompt steps, more of it as decodes grow slower
+    hides = takes_turns(prepared.deployment) and prepared.deployment.cut.layout.dp > 1
+    for field in ("in_system", "prefill_load", "queue_s", *(() if hides else ("mixed_frac",))):
         assert getattr(calm, field) <= getattr(busy, field) * ROUNDING, field
 
 

@@ -92,29 +92,24 @@ def explain(one: Configuration, concurrency: int) -> Explained:
 
 def explained_table(found: Sequence[Explained]) -> str:
     """By stage: shares within the limit, and the loops that it is the cause of."""
-    heads = (
-        "taken out",
-        "TPOT within 3 %",
-        "throughput within 3 %",
-        "both",
-        "both within 10 %",
-        "cause of",
-        "TPOT off",
-    )
+    heads = ("taken out", "TPOT within 3 %", "throughput within 3 %", "both within 3 %", "both within 10 %", "cause of",
+             "TPOT off by", "throughput off by")  # fmt: skip
     rows = [f"| {' | '.join(heads)} |", "|---|" + "--:|" * (len(heads) - 1)]
     for k, stage in enumerate(STAGES):
-        pairs = np.array([e.ratios[k] for e in found])
-        near, off = np.abs(pairs - 1.0) <= LIMIT, np.abs(pairs - 1.0) <= 0.1
+        off = np.abs(np.array([e.ratios[k] for e in found]) - 1.0)
+        near, close = off <= LIMIT, off <= 0.1
+        shares = [near[:, 0], near[:, 1], near.all(axis=1), close.all(axis=1)]
         settled = [e for e in found if e.cause == k]
-        before = [abs(e.ratios[0][0] - 1.0) for e in settled]
-        size = f"{np.median(before):.0%} (up to {max(before):.0%})" if settled and k else ""
-        rows.append(
-            f"| {stage.what} | {near[:, 0].mean():.0%} | {near[:, 1].mean():.0%} | {near.all(axis=1).mean():.0%} "
-            f"| {off.all(axis=1).mean():.0%} | {len(settled)} | {size} |"
-        )
+        sizes = [_sizes([abs(e.ratios[0][i] - 1.0) for e in settled]) if settled and k else "" for i in range(2)]
+        cells = [stage.what, *(f"{share.mean():.1%}" for share in shares), str(len(settled)), *sizes]
+        rows.append(f"| {' | '.join(cells)} |")
     left = [e for e in found if e.cause == len(STAGES)]
     rows += [f"\n{len(left)} without a cause:", *(e.line for e in left)] if left else ["\nNone is without a cause."]
     return "\n".join(rows)
+
+
+def _sizes(off: Sequence[float]) -> str:
+    return f"{np.median(off):.0%} (up to {max(off):.0%})"
 
 
 def _within(pair: tuple[float, float]) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from closed_form.draw import Configuration
-from closed_form.truth import Truth, closed_loop, open_loop
+from closed_form.truth import MOST_IN_LOOPS, Truth, closed_loop, open_loop
 from drivetrain.serving import steady
 from drivetrain.serving.loop_flow import circulate
 
@@ -41,10 +41,10 @@ def stream(one: Configuration, most: int) -> Comparison:
     return Comparison(one, one.load, truth, {name: value / truth.values[name] for name, value in said.items()})
 
 
-def loop(one: Configuration) -> Comparison:
+def loop(one: Configuration, most: int = MOST_IN_LOOPS) -> Comparison:
     """A closed loop of some requests, at most four times those that fit."""
     concurrency = loop_size(one)
-    flow, truth = circulate(one.prepared, concurrency, in_step=True), closed_loop(one, concurrency, 3000)
+    flow, truth = circulate(one.prepared, concurrency, in_step=True), closed_loop(one, concurrency, 3000, most)
     said = {"tpot_mean": flow.tpot_s, "rate": flow.rate}
     load = min(concurrency / one.prepared.max_seqs, 1.0)
     return Comparison(one, load, truth, {name: value / truth.values[name] for name, value in said.items()})

@@ -23,7 +23,8 @@ _WARM_UP = 0.15
 _LEAST, _MOST = 20_000, 640_000
 LOOP_PRECISION = 0.01
 _LOOP_WARM_UP = 0.3
-_ROUNDS, _MOST_IN_LOOPS = 40, 100_000
+MOST_IN_LOOPS = 100_000
+_ROUNDS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +70,20 @@ def _open_truth(sent: Requests, seen: Outcome) -> Truth:
     return Truth(len(rows), values, widths)
 
 
-def closed_loop(one: Configuration, concurrency: int, n: int) -> Truth:
-    """TPOT and throughput of ``concurrency`` requests that circulate; at least ``n`` are sent."""
+def closed_loop(one: Configuration, concurrency: int, n: int, most: int = MOST_IN_LOOPS) -> Truth:
+    """TPOT and throughput of ``concurrency`` requests that circulate; ``n`` to ``most`` are sent."""
     return loop_of(
         one.fleet(),
         lambda k: one.requests(k, 1.0, np.random.default_rng([one.seed, k]), concurrency),
         concurrency,
         least=n,
+        most=most,
     )
 
 
 def loop_of(
     fleet: Fleet, requests: Callable[[int], Requests], concurrency: int, precision: float = LOOP_PRECISION,
-    least: int = 3000, most: int = _MOST_IN_LOOPS,
+    least: int = 3000, most: int = MOST_IN_LOOPS,
 ) -> Truth:  # fmt: skip
     """A loop on ``fleet`` of what ``requests`` draws, after the start has been forgotten.
 

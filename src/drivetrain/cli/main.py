@@ -21,6 +21,7 @@ from drivetrain.cli.outlook import outlook_command
 from drivetrain.cli.serve import plan_serve_command, predict_serve_command
 from drivetrain.cli.simulate import simulate_command
 from drivetrain.cli.train import plan_train_command, predict_train_command
+from drivetrain.cli.train_loss import predict_loss_command
 from drivetrain.cli.validate import validate_app
 
 app = typer.Typer(
@@ -38,6 +39,7 @@ plan_app.command("serve")(plan_serve_command)
 plan_app.command("train")(plan_train_command)
 predict_app.command("serve")(predict_serve_command)
 predict_app.command("train")(predict_train_command)
+predict_app.command("loss")(predict_loss_command)
 catalogue_app.command("import")(import_command)
 app.add_typer(plan_app, name="plan")
 app.add_typer(predict_app, name="predict")

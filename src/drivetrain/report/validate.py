@@ -17,7 +17,7 @@ _SHORT = {"concurrency": "C", "tokens_per_s_per_accel": "tok/s/accel."}
 _TIMES = ("tpot", "ttft", "itl")
 _FINE, _ENOUGH = ("concurrency",), 5  # groups shown only from so many rows; --format json has all
 _NOT_METRICS = ("kind", "n", "predicted", "coverage", "clean", "skipped", "unscored", "groups", "scored", "saturated",
-                "choice", "meta", "points", "by_source", "macro")  # fmt: skip
+                "choice", "meta", "points", "by_source", "macro", "simulated")  # fmt: skip
 
 
 def print_validation(summary: dict[str, Any], groups: bool = True) -> None:

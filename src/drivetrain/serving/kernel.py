@@ -116,6 +116,7 @@ def solve(
     # least fixed point of t = g(t), by secant steps from below, bracketed once overshot
     one = 1.0 / dp if dp > 1 else 1.0
     t_low = step(ops, collectives, d, one, 0.0, 0.0, verify, decode_ctx, none, none)[0]
+    t_whole = t_low
     if overlap:
         t_low = _halved(t_low, 0.0, ops, collectives, d, one, 0.0, 0.0, verify, decode_ctx, none, none)[0]
     t = t_low
@@ -170,7 +171,8 @@ def solve(
             )  # fmt: skip
         if apart:
             t_prompts = t_mixed
-            share = (1.0 + (dp - 1.0) * max(1.0 - t_decode / t_prompts, 0.0)) / dp  # other ranks decode meanwhile
+            # other ranks decode meanwhile, no more than there is to decode
+            share = 1.0 - min((dp - 1.0) / dp, 1.0 / max(u, 1e-12)) * min(t_decode / t_prompts, 1.0)
             u *= share
             t_mixed += t_decode
             joules_mixed += joules_decode
@@ -275,11 +277,9 @@ def solve(
     step_by_class(ops, collectives, d, beside / dp, mine, rows, total, decode_ctx, prefill_ctx, chunk_ctx, t_own)
     if overlap:
         for j in range(n_classes):
-            for s in range(n_spans):
-                ctx_prefill[s], ctx_chunk[s] = prefill_ctx[s, j], chunk_ctx[s, j]
             t_own[j] = _halved(
-                t_own[j], 0.0, ops, collectives, d, beside / dp, mine[j], rows[j], total[j], decode_ctx, ctx_prefill,
-                ctx_chunk,
+                t_own[j], 0.0, ops, collectives, d, beside / dp, mine[j], rows[j], total[j], decode_ctx,
+                prefill_ctx[:, j].copy(), chunk_ctx[:, j].copy(),
             )[0]  # fmt: skip
     for j in range(n_classes):
         own[j] += t_own[j]
@@ -332,16 +332,16 @@ def solve(
     # percentiles: the algebra's own, corrected by what the simulator was found to have
     correct = d[CORRECTED] > 0.0 and others >= 1.0 and gaps >= LEAST_GAPS and want[:, 1:].any()
     a, b = np.empty(N_A), np.empty(N_B)
-    alone_s, whole_s = 1.0, 1.0
-    if correct:
+    alone_s, whole_s = t_whole, t_whole
+    if correct:  # in units without overlap, whose gain is to show in what rises with the rate
         size = min(tokens / n_steps, budget)
         beside = 0.0 if apart else one
-        t_prompt = step(ops, collectives, d, beside, size, 1.0, (0.0 if apart else verify) + size, decode_ctx,
-                        ctx_prefill, ctx_chunk)[0]  # fmt: skip
-        alone_s = t_prompt * n_steps + t_alone
-        whole_s = alone_s + t_alone * gaps
+        both = size if apart else verify + size
+        t_prompt = step(ops, collectives, d, beside, size, 1.0, both, decode_ctx, ctx_prefill, ctx_chunk)[0]
+        alone_s = t_prompt * n_steps + t_whole
+        whole_s = alone_s + t_whole * gaps
         features(
-            arrival_cv2, cv2, tokens, budget, n_steps, limit, dp, d[LANES], d[APART], t_prompt, t_alone, alone_s,
+            arrival_cv2, cv2, tokens, budget, n_steps, limit, dp, d[LANES], d[APART], t_prompt, t_whole, alone_s,
             gaps, gaps2, together, d[REQUEST_S], isl_mean, load, offered, calm, t, decoding, lane_rate,
             n_chunks, stay, queue + slot, base + queue + slot, out[FEATURES:],
         )  # fmt: skip
@@ -391,7 +391,7 @@ def solve(
                 calm * calm * d[YIELD_VARIANCE] / (per_step * per_step),
             )  # fmt: skip
             found = min(found, max(end, t) + most)
-            known = max(known, corrected(4 + q, found, t_alone, a, b) if correct else found)
+            known = max(known, corrected(4 + q, found, t_whole, a, b) if correct else found)
             out[LATENCY + 5 * TPOT + q + 1] = known / per_step
         if want[ITL, q + 1]:
             out[LATENCY + 5 * ITL + q + 1] = itl_quantile(q, t_decode, t_mixed, u, per_sequence, swing, room, per_step)

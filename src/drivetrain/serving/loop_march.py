@@ -63,7 +63,7 @@ def marching(work: Work, goal: float, slots: float) -> Lane:
     held = math.ceil(inside)
     busy = held / _march(work, held, 0.0).rate
     full = _march(work, held, max((busy + work.away_s) * inside / goal - busy, 0.0))
-    return _at_least(full, lane.rate, goal * alone, inside)
+    return _at_least(between(NOBODY, full, inside / held), lane.rate, goal * alone, inside)
 
 
 def _numbers(most: int) -> Iterator[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,7 +43,9 @@ NOBODY = Lane(*(0.0,) * len(fields(Lane)))
 
 
 def between(low: Lane, high: Lane, share: float) -> Lane:
-    """Means of lanes, a ``share`` of them ``high`` and the others ``low``."""
+    """Means of lanes, a ``share`` of them ``high`` and the others ``low``; a lane that holds nobody takes no steps."""
+    if low is NOBODY:
+        low = replace(NOBODY, step_s=high.step_s, mixed_frac=high.mixed_frac, prompt_tokens=high.prompt_tokens)
     return Lane(**{f.name: (1.0 - share) * getattr(low, f.name) + share * getattr(high, f.name) for f in fields(Lane)})
 
 

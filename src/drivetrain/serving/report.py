@@ -38,7 +38,8 @@ def utilisation(prepared: Prepared, state: SteadyState) -> Utilisation:
     tokens = speculation.tokens_per_step if speculation else 1.0  # of one sequence in a step
     behind = state.tpot.mean * tokens - state.step_s  # a request sees the prompts behind its own besides
     met = u + (behind / (mixed.seconds - decode.seconds) if behind > 0.0 else 0.0)
-    parts = {part: ((1.0 - met) * decode.parts[part] + met * mixed.parts[part]) / tokens for part in PARTS}
+    scale = state.tpot.mean / ((1.0 - met) * decode.seconds + met * mixed.seconds)  # a loop's steps vary around these
+    parts = {part: ((1.0 - met) * decode.parts[part] + met * mixed.parts[part]) * scale for part in PARTS}
     hardware, cut = prepared.deployment.hardware, prepared.deployment.cut
     bytes_moved = (1.0 - u) * decode.bytes_moved + u * mixed.bytes_moved
     flops = (1.0 - u) * decode.flops + u * mixed.flops

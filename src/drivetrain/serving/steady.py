@@ -22,6 +22,7 @@ from drivetrain.serving.deployment import (
     sequence_bytes,
 )
 from drivetrain.serving.lengths import Lengths, decode_context, prefill_context
+from drivetrain.serving.loop_flow import Flow, circulate
 from drivetrain.serving.reuse import Work, host_seconds, lengths_on
 from drivetrain.serving.slo import METRICS, STATISTICS, Target
 from drivetrain.serving.techniques.overlap import half, hidden_frac, one_after_another, overlapped
@@ -116,29 +117,45 @@ def at_rate(prepared: Prepared, rate: float, others: float = 1.0) -> SteadyState
     return _state(_solve(prepared, rate, prepared.lengths.arrival_cv2, others), others)
 
 
-def at_concurrency(prepared: Prepared, concurrency: float) -> SteadyState:
+def at_concurrency(prepared: Prepared, concurrency: float, in_step: bool = False) -> SteadyState:
     """Closed loop: ``concurrency`` requests circulate; the next is sent when one ends.
 
-    The rate solves ``rate * e2e(rate) = concurrency``. Requests beyond what fits wait for a slot, which adds to TTFT.
+    Rate and mean TPOT are those of :mod:`drivetrain.serving.loop_flow`, which follows completions and the prompts that
+    replace them from step to step; ``rate * e2e = concurrency`` gives mean TTFT. Latencies spread around their means
+    as they do in a stream of about the loop's rate. Requests beyond what fits wait for a slot, which adds to TTFT.
+    ``in_step``: requests of one length have it to the token and march, as in a load test.
     """
     if not concurrency >= 1:
         raise BadInputError(f"concurrency must be at least 1, not {concurrency}.")
     inside = min(concurrency, prepared.max_seqs)
     if inside < 1:
         raise BadInputError("no sequence fits in memory.")
-    best = _circulate(prepared, inside, _open_capacity(prepared))
-    if inside < prepared.max_seqs:
-        # an arrival sees the others only, which flatters a busy loop: it cannot outrun the loop of all that fit
-        full = _solve(prepared, best[kernel.RATE], 1.0, _others(prepared.max_seqs))
-        if not (full[kernel.STABLE] and full[kernel.IN_SYSTEM] <= prepared.max_seqs):
-            limit = _circulate(prepared, prepared.max_seqs, best[kernel.RATE])[kernel.RATE]
-            best = _solve(prepared, limit, 1.0, _others(inside))
-    # those that do not fit, and those that a prompt queue at full load has no room for, wait
-    waiting = concurrency - best[kernel.IN_SYSTEM]
-    if waiting > 1e-4 * concurrency:
-        _add_wait(best, waiting / best[kernel.RATE])
-        best[kernel.IN_SYSTEM] = concurrency
-    return _state(best, _others(inside))
+    spread = _circulate(prepared, inside, _open_capacity(prepared))
+    flow = circulate(prepared, concurrency, in_step)
+    return _state(_in_loop(spread, flow, prepared.lengths, concurrency), _others(inside))
+
+
+def _in_loop(spread: Floats, flow: Flow, lengths: Lengths, concurrency: float) -> Floats:
+    """The solution ``spread`` of a stream with the means of a loop; percentiles move as their means do."""
+    out = spread.copy()
+    gaps = float(lengths.weight @ np.maximum(lengths.osl - 1.0, 0.0))
+    e2e = concurrency / flow.rate
+    ttft = max(e2e - gaps * flow.tpot_s, 0.0)
+    means = {kernel.TTFT: ttft, kernel.TPOT: flow.tpot_s, kernel.ITL: flow.tpot_s, kernel.E2E: e2e}
+    for metric, mean in means.items():
+        start = kernel.LATENCY + 5 * metric
+        out[start : start + 5] *= mean / spread[start]
+    if concurrency > 1.0:  # one alone waits for nobody
+        own = spread[kernel.LATENCY + 5 * kernel.TTFT] - spread[kernel.QUEUE_S]
+        out[kernel.QUEUE_S] = max(ttft - own, 0.0)
+    out[kernel.PREFILL_LOAD] *= flow.rate / spread[kernel.RATE]
+    out[kernel.RATE] = flow.rate
+    out[kernel.DECODING] = flow.decoding
+    out[kernel.IN_SYSTEM] = concurrency
+    out[kernel.T_STEP] = flow.step_s
+    out[kernel.MIXED_FRAC] = flow.mixed_frac
+    out[kernel.PREFILL_TOKENS] = flow.prefill_tokens
+    return out
 
 
 def _open_capacity(prepared: Prepared) -> float:
@@ -263,12 +280,6 @@ def _solve(p: Prepared, rate: float, arrival_cv2: float, others: float) -> Float
         p.contexts.prefill, rate, arrival_cv2, others, _ALL, out,
     )  # fmt: skip
     return out
-
-
-def _add_wait(out: Floats, wait: float) -> None:
-    for metric in (kernel.TTFT, kernel.E2E):
-        out[kernel.LATENCY + 5 * metric : kernel.LATENCY + 5 * metric + 5] += wait
-    out[kernel.QUEUE_S] += wait
 
 
 def _state(out: Floats, others: float) -> SteadyState:

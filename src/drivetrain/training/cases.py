@@ -7,7 +7,7 @@ Every field is an array over cases (or of length one, which broadcasts); ``(n, 7
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 import numpy as np
@@ -36,6 +36,8 @@ class Job:
 
     ``evaluation`` is further forward work as a share of a training step's forward work. It is dealt out in whole
     sequences: where one evaluation has ``evaluation_sequences`` of them, data ranks without one wait (0: unknown).
+    ``gradient_bytes`` of one gradient, as it is summed and sent: 2, 4 (Megatron-LM's default with ``--bf16``), or 0
+    for what the software's recipes do (its coefficient ``grad_bytes``).
     """
 
     global_batch: int
@@ -43,12 +45,17 @@ class Job:
     lora_rank: int = 0
     evaluation: float = 0.0
     evaluation_sequences: int = 0
+    gradient_bytes: int = 0
 
     def __post_init__(self) -> None:
         if self.global_batch < 1:
             raise BadInputError(f"the global batch must be at least 1 sequence, not {self.global_batch}.")
         if self.lora_rank < 0 or not 0.0 <= self.evaluation < 100.0 or self.evaluation_sequences < 0:
             raise BadInputError("the LoRA rank and the share of evaluation must not be negative.")
+        if self.gradient_bytes not in (0, 2, 4):
+            raise BadInputError(
+                f"a gradient has 2 or 4 bytes (0: as its software sums them), not {self.gradient_bytes}."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +144,8 @@ def lay_out(model: TrainingCounts, job: Job, cluster: Cluster, layouts: Layouts,
     needs = {f.name: _array(getattr(model, f.name)) for f in fields(Needs) if hasattr(model, f.name)}
     needs |= {name: _array(getattr(job, name)) for name in _OF_JOB}
     machines = _machines(job, cluster)
+    if job.gradient_bytes:
+        rates = replace(rates, grad_bytes=float(job.gradient_bytes))
     return Cases(Needs(**needs), machines, layouts, rates.arrays(), links(layouts, cluster.hardware, cluster.domain))
 
 

@@ -18,7 +18,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.arch.training import TrainingCounts
 from drivetrain.errors import LayoutError
 
 Schedule = Literal["1f1b", "interleaved", "zero-bubble", "dualpipe"]
@@ -27,7 +26,6 @@ SCHEDULES: tuple[Schedule, ...] = ("1f1b", "interleaved", "zero-bubble", "dualpi
 RECOMPUTE: tuple[Recompute, ...] = ("none", "selective", "full")
 NONE, SELECTIVE, FULL = range(3)
 INTERLEAVED, ZERO_BUBBLE, DUALPIPE = 1, 2, 3
-ENDS = 2  # embedding and head can be chunks of their own
 Floats = NDArray[np.float64]
 _TOKEN = re.compile(r"(tp|pp|vp|cp|dp|ep|etp|zero|shard|mbs)(\d+)")
 _SPELLED = ("tp", "pp", "vp", "cp", "dp", "ep", "etp", "mbs")
@@ -101,39 +99,6 @@ def parse_layout(text: str, *, recompute: Recompute = "none", schedule: Schedule
     values = {("micro_batch" if name == "mbs" else name): int(n) for name, n in found}
     plan: Schedule = schedule or ("interleaved" if values.get("vp", 1) > 1 else "1f1b")
     return TrainingLayout(**values, recompute=recompute, schedule=plan)
-
-
-def layout_problem(model: TrainingCounts, layout: TrainingLayout, global_batch: int) -> str:
-    """Why a model cannot be trained this way at this batch, or an empty string; the text says what would work."""
-    if layout.pp > model.n_layers or layout.pp * layout.vp > model.n_layers + ENDS:
-        return (
-            f"{layout.pp} stages of {layout.vp} chunks are more than the {model.n_layers:.0f} layers; "
-            f"use at most {model.n_layers:.0f} in all."
-        )
-    if model.heads % layout.tp:
-        return f"{model.heads:.0f} heads do not divide over tp{layout.tp}."
-    if layout.ep > 1 and not model.n_experts:
-        return f"it has no experts to spread over ep{layout.ep}."
-    if layout.ep > 1 and model.n_experts % layout.ep:
-        return f"{model.n_experts:.0f} experts do not divide over ep{layout.ep}."
-    if model.seq % layout.cp:
-        return f"a sequence of {model.seq:.0f} tokens does not divide over cp{layout.cp}."
-    per_pass = layout.dp * layout.micro_batch
-    if global_batch < per_pass:
-        return (
-            f"a batch of {global_batch} sequences is smaller than dp{layout.dp} x {layout.micro_batch}; "
-            f"use at most dp{global_batch // layout.micro_batch} or a batch of {per_pass}."
-        )
-    if global_batch % per_pass:
-        return f"a batch of {global_batch} sequences does not divide over dp{layout.dp} x {layout.micro_batch}."
-    return ""
-
-
-def check_layout(model: TrainingCounts, layout: TrainingLayout, global_batch: int) -> None:
-    """Raise :class:`LayoutError` with :func:`layout_problem`."""
-    problem = layout_problem(model, layout, global_batch)
-    if problem:
-        raise LayoutError(f"{model.name} cannot be trained as {layout}: {problem}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

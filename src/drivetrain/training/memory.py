@@ -6,8 +6,9 @@ optimiser's; 16-bit layers come and go through the buffers). Experts' weights ar
 same experts. Activations: what each layer keeps for the backward pass, per token, of the micro-batches in flight
 (``pp`` of them on the first stage with 1F1B, ``pp + (pp - 1) / v`` interleaved); a share waits in host memory where a
 fast link reaches it (Grace). Full recompute keeps a layer's input only and one layer's activations; on TPUs inputs
-wait on the host, and logits are formed a sequence at a time. LoRA keeps frozen weights, in the precision of their
-products, and little else.
+wait on the host, and logits are formed a sequence at a time. LoRA keeps frozen weights in the precision of their
+products; trained are adapters, ``rank x (in + out)`` weights on every product of a layer (of a mixture's experts, as
+many as a token visits), cut by tensor and pipeline ranks, with gradients and optimiser as any weight.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from drivetrain.arch.training import ACTIVATION_BYTES, EXPERTS, FFN
+from drivetrain.arch.training import ACTIVATION_BYTES, EXPERTS, FFN, HEAD, ROUTER
 from drivetrain.training.cases import Cases
 from drivetrain.training.compute import local_tokens, local_weights
 from drivetrain.training.layout import DUALPIPE, FULL, SELECTIVE
@@ -57,6 +58,8 @@ def memory(c: Cases) -> Memory:
     """Memory of every case."""
     n, lay = c.needs, c.layouts
     local = local_weights(c)
+    # a tied head is the embedding, of which the other end of a pipeline holds a copy
+    local[:, HEAD] = np.where((n.stored[:, HEAD] > 0) | (lay.pp > 1), local[:, HEAD], 0.0)
     dense = (np.delete(local, EXPERTS, axis=1).sum(axis=1) + n.embedding / lay.tp + n.small_params) / lay.pp
     experts = local[:, EXPERTS] / lay.pp
     data = lay.dp * lay.cp
@@ -66,16 +69,20 @@ def memory(c: Cases) -> Memory:
     kept_bytes = np.where(lora, c.machines.weight_bytes[:, FFN], ACTIVATION_BYTES)
     copies = np.where(lay.schedule == DUALPIPE, 2.0, 1.0)
 
-    def held(from_stage: int, groups: tuple[Floats, Floats]) -> Floats:
-        shared = dense / groups[0] + experts / groups[1]
-        found: Floats = np.where(lay.zero >= from_stage, shared, dense + experts)
+    adapters = _adapters(c)
+    trained = np.where(lora, adapters, dense), np.where(lora, 0.0, experts)
+
+    def held(from_stage: int, groups: tuple[Floats, Floats], of: tuple[Floats, Floats] = trained) -> Floats:
+        shared = of[0] / groups[0] + of[1] / groups[1]
+        found: Floats = np.where(lay.zero >= from_stage, shared, of[0] + of[1])
         return found
 
     all_ranks, sharded = (data, same), (shard, np.minimum(shard, same))
+    whole = held(3, sharded, (dense, experts)) * kept_bytes + adapters * ACTIVATION_BYTES
     return Memory(
-        weights=np.where((lay.zero == 3) & ~lora, 0.0, copies * held(3, sharded) * kept_bytes),
-        gradients=np.where(lora, 0.0, held(2, sharded) * c.rates.grad_bytes),
-        optimizer=np.where(lora, 0.0, held(1, all_ranks) * OPTIMISER_STATE_BYTES),
+        weights=np.where((lay.zero == 3) & ~lora, 0.0, copies * whole),
+        gradients=held(2, sharded) * c.rates.grad_bytes,
+        optimizer=held(1, all_ranks) * OPTIMISER_STATE_BYTES,
         activations=_activations(c),
         buffers=np.minimum(BUFFER_BYTES, BUFFER_SHARE * c.machines.memory_bytes)
         + np.where(lay.zero == 3, 2 * 2 * (dense + experts) / _layers(c), 0.0),
@@ -90,6 +97,13 @@ def fits(c: Cases, used: Memory) -> NDArray[np.bool_]:
 
 def _layers(c: Cases) -> Floats:
     found: Floats = np.maximum(c.needs.n_layers / c.layouts.pp, 1.0)
+    return found
+
+
+def _adapters(c: Cases) -> Floats:
+    """LoRA weights on one rank; 0 where all weights are trained."""
+    widths = np.delete(c.needs.full + c.needs.cut, (HEAD, ROUTER), axis=1).sum(axis=1)
+    found: Floats = c.needs.lora_rank * widths / (c.layouts.tp * c.layouts.pp)
     return found
 
 

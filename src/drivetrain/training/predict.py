@@ -20,8 +20,9 @@ from drivetrain.cost.efficiency import Tier, calibration
 from drivetrain.errors import DoesNotFitError, LayoutError
 from drivetrain.training.cases import Cluster, Job, lay_out
 from drivetrain.training.coefficients import coefficients
-from drivetrain.training.layout import RECOMPUTE, TrainingLayout, check_layout, layout_problem, side_by_side
+from drivetrain.training.layout import RECOMPUTE, TrainingLayout, side_by_side
 from drivetrain.training.memory import RESERVED, fits, memory
+from drivetrain.training.refusals import check_layout, layout_problem
 from drivetrain.training.timing import step_times
 
 FITTED_ACCELERATORS = 16_384  # jitter was seen up to here

@@ -2,8 +2,10 @@
 
 Candidates are all combinations of tensor, pipeline, context, expert and data parallelism whose product is the
 cluster, chunks per stage, micro-batches, ZeRO stage and recompute, less those that do not divide the model or the
-batch. Degrees that the caller knows are kept; ``passes`` among them fixes how many micro-batches a step has, whatever
-their size (compiled frameworks run the whole batch in one). Only layouts that fit in memory are returned.
+batch. Tensor ranks talk in every layer, so their groups divide a scale-up domain (no tp3 on servers of 8), and
+sequence parallelism, which goes with them, the tokens of a context rank. Degrees that the caller knows are kept;
+``passes`` among them fixes how many micro-batches a step has, whatever their size (compiled frameworks run the whole
+batch in one). Only layouts that fit in memory are returned.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from drivetrain.errors import DoesNotFitError, InfeasibleError
 from drivetrain.training.cases import Cases, Cluster, Job, lay_out
 from drivetrain.training.coefficients import Coefficients
 from drivetrain.training.layout import (
+    DUALPIPE,
     FULL,
     INTERLEAVED,
     NONE,
@@ -31,7 +34,8 @@ from drivetrain.training.layout import (
     TrainingLayout,
     side_by_side,
 )
-from drivetrain.training.memory import fits, memory
+from drivetrain.training.memory import RESERVED, fits, memory
+from drivetrain.training.refusals import multiples
 from drivetrain.training.timing import step_times
 
 Floats = NDArray[np.float64]
@@ -82,8 +86,10 @@ def search(
     """
     layouts = candidates(model, job, cluster, known or {}, schedules)
     if not layouts.n:
+        both_ends = " (dualpipe: even pp, an even number of micro-batches, at least 2 pp)"
         raise InfeasibleError(
-            f"no layout of {model.name} divides {cluster.n} accelerators and a batch of {job.global_batch} sequences. "
+            f"no layout of {model.name} divides {cluster.n} accelerators and a batch of {job.global_batch} sequences"
+            f"{both_ends if tuple(schedules) == ('dualpipe',) else ''}. "
             "Change the batch or the number of accelerators to one with more divisors."
         )
     cases = lay_out(model, job, cluster, layouts, rates)
@@ -92,11 +98,13 @@ def search(
         good = used <= LEAN * used.min()
     if not good.any():
         least = int(np.argmin(used))
+        odd = model.seq % 2 and cluster.domain > 1 and "tp" not in (known or {})
+        shorter = f", sequences of {multiples(model.seq, cluster.domain)} tokens, which tensor ranks divide" * bool(odd)
         raise DoesNotFitError(
             f"{model.name} does not fit {cluster.n} x {cluster.hardware.name}: the leanest layout "
             f"({layouts.layout(least)}, recompute {layouts.layout(least).recompute}) needs {used[least] / 1e9:.0f} GB "
-            f"of {cluster.hardware.memory_bytes / 1e9:.0f} GB. Use more accelerators, parts with more memory or a "
-            "smaller model."
+            f"of the {RESERVED * cluster.hardware.memory_bytes / 1e9:.0f} GB that each has for it. "
+            f"Use more accelerators, parts with more memory{shorter} or a smaller model."
         )
     seconds = np.where(good, step_times(cases).total, np.inf)
     order = np.argsort(seconds, kind="stable")[: min(most, int(good.sum()))]
@@ -116,7 +124,8 @@ def candidates(
 ) -> Layouts:
     """All valid layouts, as arrays."""
     n = cluster.n
-    tp = _degrees(known, "tp", [d for d in _divisors(n, min(MOST_TENSOR, cluster.domain)) if model.heads % d == 0])
+    inside = [d for d in _divisors(cluster.domain, MOST_TENSOR) if n % d == 0 and model.heads % d == 0]
+    tp = _degrees(known, "tp", inside)
     pp = _degrees(known, "pp", _divisors(n, int(model.n_layers)))
     longest = max(1, int(model.seq // SHORT_SEQUENCE))
     cp = _degrees(known, "cp", [d for d in _divisors(n, min(MOST_CONTEXT, longest)) if model.seq % d == 0])
@@ -141,12 +150,17 @@ def candidates(
     valid &= np.mod(job.global_batch, np.maximum(per_pass, 1)) == 0
     valid &= (grid["pp"] * grid["vp"] <= model.n_layers) & ((grid["vp"] == 1) | (grid["pp"] > 1))
     valid &= np.mod(grid["tp"] * grid["cp"] * dp, grid["ep"] * grid["etp"]) == 0
+    valid &= (grid["tp"] == 1) | (np.mod(model.seq, grid["tp"] * grid["cp"]) == 0)
     valid &= (grid["zero"] < 2) | (dp * grid["cp"] > 1)
     valid &= (grid["vp"] == 1) | (np.mod(job.global_batch / np.maximum(per_pass, 1), grid["pp"]) == 0)
     sharing = (grid["zero"] >= 2) & (dp * grid["cp"] > grid["shard"]) & (grid["shard"] * grid["tp"] >= cluster.domain)
     valid &= (grid["shard"] == 0) | (sharing & (np.mod(dp * grid["cp"], np.maximum(grid["shard"], 1)) == 0))
     valid &= (grid["vp"] > 1) == (grid["schedule"] == INTERLEAVED)
     valid &= (grid["schedule"] < ZERO_BUBBLE) | (grid["pp"] > 1)
+    if DUALPIPE in axes["schedule"]:  # from both ends of the pipeline: even stages, even and enough micro-batches
+        passes = job.global_batch / np.maximum(per_pass, 1)
+        both_ends = (np.mod(grid["pp"], 2) == 0) & (np.mod(passes, 2) == 0) & (passes >= 2 * grid["pp"])
+        valid &= (grid["schedule"] != DUALPIPE) | both_ends
     chosen = {name: values[valid] for name, values in (grid | {"dp": dp}).items()}
     return Layouts(**{f.name: chosen[f.name] for f in fields(Layouts)})
 

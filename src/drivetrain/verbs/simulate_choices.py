@@ -277,8 +277,10 @@ def split(choices: Mapping[str, object]) -> tuple[dict[str, object], dict[str, o
         names = (*ServeScenario.__slots__, *_TYPES)
         if folded in NOT_SIMULATED:
             raise BadInputError(f"{option_of(folded)} is a choice of plan serve; simulate plays the fleet it is given.")
-        if not _is_serve(folded) and (close := suggest(folded, names, 1)):
-            raise BadInputError(f"there is no choice '{spelled}'. Did you mean '{close[0]}'?")
+        if not _is_serve(folded):
+            close = suggest(folded, names, 1)
+            hint = f"Did you mean '{close[0]}'?" if close else "'drivetrain simulate --help' has them all."
+            raise BadInputError(f"there is no choice '{spelled}'. {hint}")
     return choices_of(rest), own
 
 
@@ -289,6 +291,8 @@ def _checked(question: Question) -> Question:
         raise BadInputError("say which model: --model NAME or the path of a config.json, or --scenario FILE.")
     lengths = [name for name in ("workload", "isl", "osl") if serve.get(name) not in (None, "")]
     rate, loop = serve.get("rate"), serve.get("concurrency")
+    if loop is not None and question.number("concurrency") < 1:  # type: ignore[operator]
+        raise BadInputError(f"--concurrency counts requests in flight: at least 1, not {loop}.")
     if own.trace:
         if unused := [name for name in lengths if name != "osl" or own.lengths]:
             raise BadInputError(f"a trace has its own lengths: leave out --{unused[0]} or --trace.")
@@ -389,7 +393,8 @@ def _value(name: str, value: object) -> object:
         text = f"{value}tok" if name in _TOKENS and value[-1:] in ("k", "M") else value
         found = units.parse(text, "s" if name.endswith("_s") else "tok" if name in _TOKENS else "1")
     except UnitError as error:
-        raise BadInputError(f"{option_of(name)} '{value}': {error.args[0]}") from None
+        wrong = error.args[0] if name.endswith("_s") or name in _TOKENS else "give a plain number."
+        raise BadInputError(f"{option_of(name)} '{value}': {wrong}") from None
     return found
 
 

@@ -217,7 +217,8 @@ def _number(option: str, name: str, value: str) -> float:
     try:
         return units.parse(f"{value}tok" if dimension == "tok" and value[-1:] in ("k", "M") else value, dimension)
     except UnitError as error:
-        raise BadInputError(f"{option} {name} '{value}': {error.args[0]}") from None
+        wrong = "give a plain number." if dimension == "1" else error.args[0]
+        raise BadInputError(f"{option} {name} '{value}': {wrong}") from None
 
 
 def _shares(text: str) -> tuple[tuple[str, ...], tuple[float, ...]]:

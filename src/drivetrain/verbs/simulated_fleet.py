@@ -30,6 +30,7 @@ from drivetrain.verbs.simulated_pools import Chosen, asked_pools, between, chose
 
 Floats = NDArray[np.float64]
 ROLE_NAMES = ("both", "prefill", "decode")
+_BETWEEN_MODELS = ("by-difficulty", "cascade")
 _CACHES = (None, "none", "lru")
 _OF_TRAFFIC = (
     "workload",
@@ -142,6 +143,11 @@ def fleet_of(scenario: ServeScenario, choices: FleetChoices | None = None) -> Si
     chosen = [one for asked in asked_pools(scenario, choices.replicas, choices.max_replicas, choices.pools)
               for one in chosen_pools(asked)]  # fmt: skip
     services = tuple(dict.fromkeys(_service(one) for one in chosen))
+    if len(services) == 1 and choices.policies.select.name in _BETWEEN_MODELS:
+        raise BadInputError(
+            f"--select {choices.policies.select.name} chooses between models, and the fleet has one. Add another: "
+            '--pool "big: model=llama-3.1-70b".'
+        )
     places = _places(chosen, choices.origins)
     pools = [_pool(one, services.index(_service(one)), places.index(one.asked.at), choices) for one in chosen]
     handed = [_transfer(name, [one for one in chosen if _service(one) == name]) for name in services]

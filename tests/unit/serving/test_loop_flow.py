@@ -69,6 +69,12 @@ def test_who_is_away_decodes_no_token():
     assert alone == pytest.approx(1.0 / (131.0 * STEP), rel=1e-6)
 
 
+def test_a_core_that_stands_empty_takes_no_steps():
+    flow = circulate(replica(away_s=5.0), 1.0)
+    assert flow.step_s == pytest.approx(STEP)
+    assert flow.decoding == pytest.approx(100.0 * STEP / (5.0 + 101.0 * STEP))
+
+
 def test_what_does_not_fit_waits_and_makes_nothing_longer():
     slots = circulate(replica(max_seqs=8.0), 8.0)
     many = circulate(replica(max_seqs=8.0), 80.0)

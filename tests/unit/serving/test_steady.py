@@ -15,6 +15,7 @@ from drivetrain.cost.hardware import Hardware
 from drivetrain.errors import BadInputError, LayoutError
 from drivetrain.serving.deployment import cut, deploy
 from drivetrain.serving.lengths import Lengths
+from drivetrain.serving.loop_flow import circulate
 from drivetrain.serving.marginal import marginals
 from drivetrain.serving.steady import at_concurrency, at_rate, max_rate, prepare
 
@@ -97,6 +98,17 @@ def test_a_loop_turns_over_once_in_prompt_and_decode(concurrency):
     state = at_concurrency(replica(lengths()), concurrency)
     assert state.tpot.mean == pytest.approx(STEP, rel=1e-6)
     assert state.rate == pytest.approx(concurrency / (state.ttft.mean + 100 * STEP), rel=1e-3)
+
+
+@pytest.mark.parametrize("in_step", [False, True])
+def test_a_loop_has_the_flow_of_its_requests(in_step):
+    """1500 tokens are one step and half of another: prompts side by side share steps."""
+    prepared = replica(lengths(isl=1500.0, osl=41.0))
+    flow, state = circulate(prepared, 12.0, in_step), at_concurrency(prepared, 12.0, in_step)
+    assert (state.rate, state.decoding) == (flow.rate, flow.decoding)
+    assert state.tpot.mean == pytest.approx(flow.tpot_s)
+    assert state.ttft.mean + 40.0 * state.tpot.mean == pytest.approx(state.e2e.mean)
+    assert state.rate * state.e2e.mean == pytest.approx(12.0)
 
 
 def test_requests_beyond_the_slots_wait_their_turn():

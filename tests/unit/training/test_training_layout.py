@@ -1,10 +1,15 @@
 """Layouts: spelling, what is refused and what the refusal advises."""
 
+from dataclasses import replace
+
 import pytest
 from training_machines import LLAMA_8B, MIXTRAL
 
 from drivetrain.errors import LayoutError
-from drivetrain.training.layout import TrainingLayout, check_layout, layout_problem, parse_layout, side_by_side
+from drivetrain.training.layout import TrainingLayout, parse_layout, side_by_side
+from drivetrain.training.refusals import check_layout, layout_problem
+
+ODD, EVEN = replace(LLAMA_8B, seq=8191.0), replace(LLAMA_8B, seq=8200.0)
 
 
 @pytest.mark.parametrize("text", ["tp8pp4vp2dp64", "dp512zero3", "tp2cp4dp8zero2shard16", "dp64ep8etp2mbs4", "dp1"])
@@ -29,7 +34,20 @@ def test_nonsense_is_refused(text):
         (MIXTRAL, {"dp": 16, "ep": 16}, 64, "8 experts do not divide"),
         (LLAMA_8B, {"cp": 3}, 64, "does not divide over cp3"),
         (LLAMA_8B, {"dp": 128}, 64, "smaller than dp128"),
-        (LLAMA_8B, {"dp": 48}, 64, "does not divide over dp48"),
+        (LLAMA_8B, {"dp": 1, "micro_batch": 128}, 64, "use a batch of 128"),
+        (LLAMA_8B, {"dp": 48}, 64, "does not divide over dp48 x 1; use a batch of 48 or 96"),
+        (LLAMA_8B, {"dp": 16, "micro_batch": 2}, 33, "use a batch of 32 or 64"),
+        (LLAMA_8B, {"tp": 6}, 64, "use tp4"),
+        (ODD, {"tp": 8}, 64, "8191 tokens over tp8; use sequences of 8184 or 8192 tokens or tp1"),
+        (
+            EVEN,
+            {"tp": 8, "cp": 2},
+            64,
+            "4100 tokens on each of cp2 over tp8; use sequences of 8192 or 8208 tokens or tp4",
+        ),
+        (LLAMA_8B, {"pp": 3, "schedule": "dualpipe"}, 64, "even number of stages, not of 3; use pp4"),
+        (LLAMA_8B, {"pp": 4, "dp": 8, "schedule": "dualpipe"}, 56, "has 7; use a batch of 64"),
+        (LLAMA_8B, {"pp": 4, "dp": 8, "schedule": "dualpipe"}, 72, "has 9; use a batch of 80"),
     ],
 )
 def test_what_does_not_divide_says_so(model, layout, batch, says):
@@ -37,6 +55,14 @@ def test_what_does_not_divide_says_so(model, layout, batch, says):
     assert says in problem
     with pytest.raises(LayoutError, match=model.name):
         check_layout(model, TrainingLayout(**layout), batch)
+
+
+@pytest.mark.parametrize(
+    ("layout", "batch"),
+    [({"tp": 8, "cp": 4}, 64), ({"pp": 4, "dp": 8, "schedule": "dualpipe"}, 64), ({"dp": 16, "micro_batch": 2}, 64)],
+)
+def test_what_divides_passes(layout, batch):
+    assert layout_problem(LLAMA_8B, TrainingLayout(**layout), batch) == ""
 
 
 def test_end_chunks_may_hold_embedding_and_head():

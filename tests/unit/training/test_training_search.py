@@ -2,7 +2,9 @@
 
 import itertools
 import time
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from training_machines import H100, LLAMA_8B, LLAMA_70B, MIXTRAL
 
@@ -12,8 +14,10 @@ from drivetrain.cost.hardware import hardware_of
 from drivetrain.errors import DoesNotFitError, InfeasibleError, LayoutError
 from drivetrain.training.cases import Cluster, Job
 from drivetrain.training.coefficients import coefficients
+from drivetrain.training.family import dense_model
 from drivetrain.training.layout import TrainingLayout
 from drivetrain.training.predict import predict
+from drivetrain.training.refusals import layout_problem
 from drivetrain.training.search import candidates, lightest_recompute, search
 
 RATES = coefficients("megatron", "hopper")[0]
@@ -75,10 +79,44 @@ def test_zero_bubble_only_where_asked_for():
     assert asked.pp.min() > 1
 
 
+def test_tensor_groups_divide_a_server():
+    model = dense_model(20e9)
+    needs = replace(counts(model, 6144), heads=48.0)
+    assert set(candidates(needs, Job(384), Cluster(H100, 384), {}).tp) == {1.0, 2.0, 4.0, 8.0}
+    assert set(candidates(needs, Job(384), Cluster(H100, 384), {"tp": 3}).tp) == {3.0}
+
+
+def test_tensor_ranks_divide_the_tokens_of_a_context_rank():
+    odd = candidates(replace(LLAMA_8B, seq=8191.0), Job(64), Cluster(H100, 64), {})
+    assert set(odd.tp) == {1.0}
+    even = candidates(replace(LLAMA_8B, seq=8200.0), Job(64), Cluster(H100, 64), {})
+    assert {(8.0, 1.0), (4.0, 2.0)} <= set(zip(even.tp, even.cp, strict=True))
+    assert not np.mod(8200.0, even.tp * even.cp).any()
+
+
+def test_dualpipe_runs_from_both_ends():
+    found = candidates(LLAMA_8B, Job(96), Cluster(H100, 96), {"recompute": 0}, ("dualpipe",))
+    passes = 96 / (found.dp * found.micro_batch)
+    assert found.n > 0
+    assert not np.mod(found.pp, 2).any()
+    assert not np.mod(passes, 2).any()
+    assert (passes >= 2 * found.pp).all()
+    for i in range(0, found.n, 17):
+        assert layout_problem(LLAMA_8B, found.layout(i), 96) == ""
+
+
+def test_no_layout_under_dualpipe_says_what_it_needs():
+    with pytest.raises(InfeasibleError, match="dualpipe: even pp") as caught:
+        search(LLAMA_8B, Job(3), Cluster(H100, 8), RATES, schedules=("dualpipe",))
+    assert "\n" not in str(caught.value)
+
+
 def test_nothing_fits():
     big = counts(loader.load("models", "llama-3.1-405b"), 8192)
     with pytest.raises(DoesNotFitError, match="leanest layout"):
         search(big, Job(64), Cluster(H100, 8), RATES)
+    with pytest.raises(DoesNotFitError, match="sequences of 8184 or 8192 tokens, which tensor ranks divide"):
+        search(replace(big, seq=8191.0), Job(64), Cluster(H100, 8), RATES)
     assert search(big, Job(64), Cluster(H100, 8), RATES, must_fit=False).best[0].memory_bytes > H100.memory_bytes
     with pytest.raises(InfeasibleError, match="divides"):
         search(LLAMA_8B, Job(1), Cluster(H100, 13 * 17), RATES)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from training_machines import FAST_MEMORY, H100, IDEAL, LLAMA_8B, LLAMA_70B, MIXTRAL, cases, layout, times
 
+from drivetrain.arch.training import counts
 from drivetrain.catalogue import loader
 from drivetrain.cost.hardware import hardware_of
 from drivetrain.errors import BadInputError, UnsupportedError
@@ -158,6 +159,24 @@ def test_memory_by_part():
     assert cut["weights"] == pytest.approx(2 * n / 4, rel=0.05)
 
 
+def test_a_tied_embedding_is_held_once_and_by_both_ends_of_a_pipeline():
+    tied = counts(loader.load("models", "llama-3.2-1b"), 8192)
+    assert memory(cases(tied, layout())).weights[0] == pytest.approx(2 * tied.params)
+    assert memory(cases(tied, layout(pp=2))).weights[0] == pytest.approx(tied.params + tied.embedding)
+    assert memory(cases(LLAMA_8B, layout(pp=2))).weights[0] == pytest.approx(LLAMA_8B.params)
+
+
+def test_gradients_summed_in_32_bit_take_twice_the_room_and_the_wire():
+    """As Megatron-LM does by default: 6 + 12/d bytes a weight instead of 4 + 12/d (its distributed optimiser)."""
+    as_usual, wide = (cases(LLAMA_8B, layout(dp=8), gradient_bytes=b) for b in (0, 4))
+    assert memory(wide).gradients[0] == pytest.approx(4 * LLAMA_8B.params)
+    more = float(memory(wide).total[0] - memory(as_usual).total[0])
+    assert more == pytest.approx(2 * LLAMA_8B.params)
+    sent = [times(LLAMA_8B, layout(dp=8), FAST_MEMORY, batch=8, gradient_bytes=b)["dp"] for b in (0, 2, 4)]
+    assert sent[0] == sent[1]
+    assert 1.3 < sent[2] / sent[1] < 1.6  # gradients scattered and weights gathered, one of the two twice as large
+
+
 def test_activations_fall_with_recompute_and_cuts():
     kept = {r: memory(cases(LLAMA_8B, layout(recompute=r))).activations[0] for r in ("none", "selective", "full")}
     assert kept["none"] > kept["selective"] > kept["full"] > 8192 * 4096 * 2 * 32
@@ -169,9 +188,24 @@ def test_activations_fall_with_recompute_and_cuts():
 
 def test_frozen_weights_stay_in_the_precision_of_their_products():
     wide, narrow = (memory(cases(LLAMA_8B, layout(), lora_rank=16, precision=p)).parts() for p in ("bf16", "fp8"))
-    assert narrow["weights"] == pytest.approx(wide["weights"] / 2)
+    adapters = wide["gradients"]  # trained, so their weights are in 16 bit too
+    assert narrow["weights"] - adapters == pytest.approx((wide["weights"] - adapters) / 2)
     trained = [memory(cases(LLAMA_8B, layout(), precision=p)).parts()["weights"] for p in ("bf16", "fp8")]
     assert trained[0] == trained[1]
+
+
+def test_adapters_have_gradients_and_an_optimiser():
+    """Llama 3 70B at rank 16: 80 x 16 x (2 h + q + kv + out, 2 h + 3 x 28672) = 176M adapters, 16 bytes each."""
+    n = 80 * 16 * (2 * 8192 + 8192 + 2048 + 8192 + 2 * 8192 + 3 * 28672)
+    frozen = 2 * LLAMA_70B.params
+    found = memory(cases(LLAMA_70B, layout(dp=8, zero=0), lora_rank=16)).parts()
+    assert found["gradients"] == 2 * n
+    assert found["optimizer"] == 12 * n
+    assert found["weights"] == pytest.approx(frozen + 2 * n)
+    cut = memory(cases(LLAMA_70B, layout(tp=4, pp=2, dp=4, zero=2), lora_rank=16)).parts()
+    assert cut["gradients"] == 2 * n / 32
+    assert cut["optimizer"] == 12 * n / 32
+    assert memory(cases(LLAMA_70B, layout(dp=8, zero=0))).parts()["gradients"] == pytest.approx(2 * LLAMA_70B.params)
 
 
 def test_layer_inputs_wait_on_a_tpu_host():
@@ -204,7 +238,9 @@ def test_precisions_without_units_are_refused():
         times(LLAMA_8B, layout(), precision="nvfp4")
 
 
-@pytest.mark.parametrize("job", [{"global_batch": 0}, {"global_batch": 8, "lora_rank": -1}])
+@pytest.mark.parametrize(
+    "job", [{"global_batch": 0}, {"global_batch": 8, "lora_rank": -1}, {"global_batch": 8, "gradient_bytes": 3}]
+)
 def test_bad_jobs(job):
     with pytest.raises(BadInputError):
         Job(**job)

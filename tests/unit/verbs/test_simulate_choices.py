@@ -94,6 +94,9 @@ BAD = {
     "an hour of a flat day": ({**BASE, "start": "3h"}, "--day"),
     "a closed loop made faster": ({"model": "m", "trace": "x", "concurrency": 2, "speedup": 2}, "--speedup"),
     "a prompt of nothing": ({"model": "m", "rate": 1, "isl": 0, "osl": 5, "workload": "chat"}, "not both"),
+    "nobody in flight": ({**LOOP, "concurrency": 0}, "at least 1"),
+    "a choice of nothing": ({**BASE, "xyzzy": 1}, "drivetrain simulate --help"),
+    "a word for a number": ({**BASE, "replicas": "many"}, "plain number"),
     "no context": ({**BASE, "max_context": 1}, "--max-context"),
     "no requests": ({**BASE, "requests": 0.0}, "not 0."),
 }

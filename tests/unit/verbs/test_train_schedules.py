@@ -2,6 +2,7 @@
 
 import pytest
 
+from drivetrain.errors import LayoutError
 from drivetrain.training.layout import parse_layout
 from drivetrain.verbs.predict_train import predict_train
 from drivetrain.verbs.train_schedules import check_schedule, schedule_note, schedules_for
@@ -42,6 +43,15 @@ def test_a_given_layout_is_kept_under_every_schedule():
     more = rows["dualpipe"]["memory_bytes"] - rows["1f1b"]["memory_bytes"]
     assert more == pytest.approx(69e9 / 32 * 2, rel=0.02)
     assert predict_train(**JOB, layout="tp8dp8")["schedules"] == []
+
+
+def test_dualpipe_is_neither_listed_nor_taken_where_it_cannot_run():
+    few = JOB | {"global_batch": 8, "layout": "tp8pp4dp2"}  # four micro-batches for four stages
+    assert {row["schedule"] for row in predict_train(**few)["schedules"]} == {"1f1b", "zero-bubble"}
+    with pytest.raises(LayoutError, match=r"even number of micro-batches, at least 8 for pp4.* use a batch of 16"):
+        predict_train(**few, schedule="dualpipe")
+    with pytest.raises(LayoutError, match="even number of stages, not of 5; use pp6"):
+        predict_train(**JOB | {"n": 40, "layout": "tp8pp5"}, schedule="dualpipe")
 
 
 def test_what_is_faster_and_not_searched_is_told():

@@ -51,7 +51,12 @@ def generate(
     requests, notes = make(source, arrivals, reuse or Reuse(), n, duration_s)
     requests, long = within(requests, context, too_long)
     if not len(requests):
-        raise ChoiceError(lambda _: f"no request of {source.profile.name} fits the context of {context:,} tokens.")
+        raise ChoiceError(
+            lambda say: (
+                f"no request of {source.profile.name} fits the context of {context:,} tokens. Cut their prompts "
+                f"with {say('too_long', 'truncate')}."
+            )
+        )
     if sessions and arrivals.concurrency:
         think = stream(seed, THINK).exponential(arrivals.think_s, len(requests))
         requests = in_turn(requests, arrivals.concurrency, think)
