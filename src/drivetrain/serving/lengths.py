@@ -38,6 +38,11 @@ class Lengths:
     host_frac: float = 0.0
 
     @property
+    def one_length(self) -> bool:
+        """Whether all requests are alike."""
+        return len(self.weight) == 1
+
+    @property
     def isl_mean(self) -> float:
         """Mean input tokens of a request."""
         return float(self.weight @ self.isl)

@@ -70,6 +70,11 @@ class Cluster:
             raise BadInputError(f"a cluster needs at least 1 accelerator, not {self.n}.")
 
     @property
+    def pads(self) -> bool:
+        """Whether shards that do not divide are padded, as the compiler of torus machines (XLA) does."""
+        return self.hardware.topology.kind == "torus"
+
+    @property
     def domain(self) -> int:
         """Accelerators of one scale-up domain that the job fills: the largest divisor of ``n`` up to the domain."""
         return next(d for d in range(min(self.n, self.hardware.topology.domain), 0, -1) if self.n % d == 0)

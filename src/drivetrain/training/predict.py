@@ -64,7 +64,7 @@ def predict(
     Raises :class:`LayoutError` where it does not divide the model, the batch or the cluster, and
     :class:`DoesNotFitError`, with what would make it fit, where memory is short and ``must_fit``.
     """
-    check_layout(model, layout, job.global_batch)
+    check_layout(model, layout, job.global_batch, cluster.pads)
     if layout.n_accelerators != cluster.n:
         raise LayoutError(
             f"layout '{layout}' is for {layout.n_accelerators} accelerators, the cluster has {cluster.n}. "
@@ -129,7 +129,7 @@ def _short(
     release: float,
 ) -> str:
     """The message for a layout that does not fit: by how much, and which single changes would make it fit."""
-    ways = [option for option in _leaner(layout) if not layout_problem(model, option, job.global_batch)]
+    ways = [option for option in _leaner(layout) if not layout_problem(model, option, job.global_batch, cluster.pads)]
     rates, _ = coefficients(framework, cluster.hardware.generation, release)
     good: list[str] = []
     if ways:

@@ -1,8 +1,9 @@
 """Why a model cannot be trained under a layout: what does not divide, and what would.
 
 Sequence parallelism goes with tensor parallelism, so a context rank's tokens, ``seq / cp``, divide over ``tp``
-(Megatron-LM asserts it). DualPipe feeds micro-batches from both ends of the pipeline: ``pp`` and their number are even,
-and there are at least ``2 pp`` of them (asserted in github.com/deepseek-ai/DualPipe, dualpipe/dualpipe.py).
+(Megatron-LM asserts it); where parts hang together in a torus the compiler pads uneven shards. DualPipe feeds
+micro-batches from both ends of the pipeline: ``pp`` and their number are even, and there are at least ``2 pp`` of them
+(asserted in github.com/deepseek-ai/DualPipe, dualpipe/dualpipe.py).
 """
 
 from __future__ import annotations
@@ -16,15 +17,19 @@ from drivetrain.training.layout import TrainingLayout
 ENDS = 2  # embedding and head can be chunks of their own
 
 
-def layout_problem(model: TrainingCounts, layout: TrainingLayout, global_batch: int) -> str:
-    """Why a model cannot be trained this way at this batch, or an empty string; the text says what would work."""
-    problems = (_of_model(model, layout), _of_sequence(model, layout), _of_batch(layout, global_batch))
+def layout_problem(model: TrainingCounts, layout: TrainingLayout, global_batch: int, pads: bool = False) -> str:
+    """Why a model cannot be trained this way at this batch, or an empty string; the text says what would work.
+
+    ``pads``: a sequence that does not divide is padded.
+    """
+    of_sequence = iter(()) if pads else _of_sequence(model, layout)
+    problems = (_of_model(model, layout), of_sequence, _of_batch(layout, global_batch))
     return next((text for found in problems for text in found), "")
 
 
-def check_layout(model: TrainingCounts, layout: TrainingLayout, global_batch: int) -> None:
+def check_layout(model: TrainingCounts, layout: TrainingLayout, global_batch: int, pads: bool = False) -> None:
     """Raise :class:`LayoutError` with :func:`layout_problem`."""
-    problem = layout_problem(model, layout, global_batch)
+    problem = layout_problem(model, layout, global_batch, pads)
     if problem:
         raise LayoutError(f"{model.name} cannot be trained as {layout}: {problem}")
 

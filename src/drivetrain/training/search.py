@@ -3,9 +3,9 @@
 Candidates are all combinations of tensor, pipeline, context, expert and data parallelism whose product is the
 cluster, chunks per stage, micro-batches, ZeRO stage and recompute, less those that do not divide the model or the
 batch. Tensor ranks talk in every layer, so their groups divide a scale-up domain (no tp3 on servers of 8), and
-sequence parallelism, which goes with them, the tokens of a context rank. Degrees that the caller knows are kept;
-``passes`` among them fixes how many micro-batches a step has, whatever their size (compiled frameworks run the whole
-batch in one). Only layouts that fit in memory are returned.
+sequence parallelism, which goes with them, the tokens of a context rank (a torus pads). Degrees that the caller knows
+are kept; ``passes`` among them fixes how many micro-batches a step has, whatever their size (compiled frameworks run
+the whole batch in one). Only layouts that fit in memory are returned.
 """
 
 from __future__ import annotations
@@ -150,7 +150,8 @@ def candidates(
     valid &= np.mod(job.global_batch, np.maximum(per_pass, 1)) == 0
     valid &= (grid["pp"] * grid["vp"] <= model.n_layers) & ((grid["vp"] == 1) | (grid["pp"] > 1))
     valid &= np.mod(grid["tp"] * grid["cp"] * dp, grid["ep"] * grid["etp"]) == 0
-    valid &= (grid["tp"] == 1) | (np.mod(model.seq, grid["tp"] * grid["cp"]) == 0)
+    if not cluster.pads:
+        valid &= (grid["tp"] == 1) | (np.mod(model.seq, grid["tp"] * grid["cp"]) == 0)
     valid &= (grid["zero"] < 2) | (dp * grid["cp"] > 1)
     valid &= (grid["vp"] == 1) | (np.mod(job.global_batch / np.maximum(per_pass, 1), grid["pp"]) == 0)
     sharing = (grid["zero"] >= 2) & (dp * grid["cp"] > grid["shard"]) & (grid["shard"] * grid["tp"] >= cluster.domain)

@@ -20,6 +20,7 @@ from drivetrain.serving.slo import parse_slo
 from drivetrain.serving.startable import chunks_prompts
 from drivetrain.serving.steady import Prepared, at_concurrency, at_rate, max_rate, prepare
 from drivetrain.units import number, show
+from drivetrain.verbs.assumption import Assumption
 from drivetrain.verbs.describe import describe
 from drivetrain.verbs.moves import predicted, uncertainty_of
 from drivetrain.verbs.plan_serve import CATALOGUE_DATE
@@ -29,6 +30,11 @@ from drivetrain.verbs.resolve import Resolved, resolve
 from drivetrain.verbs.runnable import startable
 from drivetrain.verbs.space import smallest_first
 from drivetrain.verbs.technique_notes import hits_reached
+
+_MARCH = Assumption(
+    "requests in step", "all have exactly these lengths and start together, as in a load test: prompts meet prompts",
+    "a workload profile has lengths that spread",
+)  # fmt: skip
 
 
 def predict_serve(*, operators: bool = False, **choices: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of ServeScenario
@@ -55,7 +61,8 @@ def predict(scenario: ServeScenario, *, operators: bool = False) -> dict[str, An
     offer, prepared = prepared_of(resolved)
     targets = parse_slo(scenario.slo)
     if scenario.concurrency is not None:
-        state = at_concurrency(prepared, scenario.concurrency)
+        # a load test of exact lengths marches, and so does the simulator on this question
+        state = at_concurrency(prepared, scenario.concurrency, in_step=prepared.lengths.one_length)
     else:
         assert scenario.rate is not None
         state = at_rate(prepared, scenario.rate)
@@ -90,6 +97,8 @@ def predict(scenario: ServeScenario, *, operators: bool = False) -> dict[str, An
         }
     answer = _finished(fields, resolved, scenario, started)
     answer["assumptions"] += [asdict(a) for a in hits_reached(prepared.deployment, prepared.lengths)]
+    if scenario.concurrency is not None and prepared.lengths.one_length:
+        answer["assumptions"].append(asdict(_MARCH))
     return answer
 
 

@@ -155,5 +155,5 @@ def _joint_evidence(c: Computed, v: Values) -> str:
 register(Check(
     id="A70", quantity="cost of a token with separate over joint choice of accelerator, layout, precision", unit="1",
     inputs=_joint_inputs, compute=regret_of_separate_choices, judge=_joint_verdict, evidence=_joint_evidence,
-    command="drivetrain claims A70 --set tpot_s=30ms", moved={"h200_usd_per_hour": 0.9, "tpot_s": 0.05},
+    command="drivetrain claims A70 --set tpot_s=30ms", moved={"worth": 1.3, "tpot_s": 0.02},
 ))  # fmt: skip
