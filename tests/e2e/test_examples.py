@@ -181,7 +181,14 @@ def test_what_the_pages_say_holds() -> None:
     # migration: precision alone saves a good part, the new parts save more
     fp8 = cost("migration/today.toml", weights="fp8", levers="off")
     assert cost("migration/b200.toml") < fp8 < 0.8 * cost("migration/today.toml")
-    # and it is a larger part of each offer than the accelerator
+    # vLLM or TensorRT-LLM: one server more or less of B200, in either precision
+    for weights in ("fp8", "shipped"):
+        n_servers = [
+            asked("migration/b200.toml", engines=engine, weights=weights, levers="off")["best"]["n_servers"]
+            for engine in ("vllm", "trtllm")
+        ]
+        assert abs(n_servers[0] - n_servers[1]) <= 1
+    # and precision is a larger part of each offer than the accelerator
     for offer in ("b200", "mi355x"):
         answer = drivetrain.compare(FILES["migration/today.toml"], FILES[f"migration/{offer}.toml"])
         effect = {row["field"]: row["effect"]["delta"] for row in answer["differences"]}
