@@ -70,7 +70,8 @@ def test_a_loop_and_a_stream_say_what_moves():
     assert loop["range_notes"] == []
     assert loop["usd_per_hour_p90"] == loop["usd_per_hour"]
     assert loop["output_tokens_per_s_p90"] / loop["output_tokens_per_s"] == pytest.approx(
-        loop["e2e_s"]["mean"] / loop["e2e_s"]["mean_p10"], rel=1e-2
+        loop["e2e_s"]["mean"] / loop["e2e_s"]["mean_p10"],
+        rel=2e-2,  # first tokens and the rest have ranges of their own
     )
     stream = drivetrain.predict_serve(**LOOP, rate=0.5)
     assert stream["usd_per_million_output_tokens_p90"] == stream["usd_per_million_output_tokens"]

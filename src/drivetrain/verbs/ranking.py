@@ -23,6 +23,7 @@ _PARETO_POINTS = 24
 _PARETO_FLOOR = 0.01
 _AS_CLOSE = 1.1
 _AS_FAST = 1.1
+_AS_SLACK = 0.05  # of the limits
 _TYPICAL_TOKENS = 100.0
 
 
@@ -84,8 +85,13 @@ def rank(outcome: Outcome, objective: str, burden: NDArray[np.float64] | None = 
     else:
         score = rows[meets, _OBJECTIVE_COLUMN[objective]]
     more = np.zeros(len(meets)) if burden is None else burden[rows[meets, sw.JOB].astype(int)]
-    # ties: cheaper, then fewer, then less burden, then more slack, then order of the search (simpler layouts first)
-    order = np.lexsort((rows[meets, sw.VIOLATION], more, rows[meets, sw.ACCELERATORS], usd, np.round(score, 9)))
+    # ties: cheaper, then fewer, then less burden, then more slack; of about as much the lowest batch limit, since one
+    # that does not bind is no merit; then order of the search (simpler layouts first)
+    slack = np.floor(rows[meets, sw.VIOLATION] / _AS_SLACK)
+    limit = np.array([job.max_seqs for job in outcome.jobs])[rows[meets, sw.JOB].astype(int)]
+    order = np.lexsort(
+        (rows[meets, sw.VIOLATION], limit, slack, more, rows[meets, sw.ACCELERATORS], usd, np.round(score, 9))
+    )
     return [int(i) for i in meets[order]]
 
 
