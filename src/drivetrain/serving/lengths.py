@@ -40,7 +40,7 @@ class Lengths:
     @property
     def one_length(self) -> bool:
         """Whether all requests are alike."""
-        return len(self.weight) == 1
+        return bool(np.ptp(self.osl) == 0.0 and np.ptp(self.computed) == 0.0)
 
     @property
     def isl_mean(self) -> float:

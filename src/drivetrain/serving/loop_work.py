@@ -75,7 +75,7 @@ class Work:
         self._decode_ctx = prepared.contexts.decode
         self._prefill_ctx = prepared.contexts.prefill @ share
         self._chunk_ctx = np.array([float(share @ np.minimum(reach, s + size)) for s in prepared.contexts.spans])
-        self.alike = bool(np.ptp(n.osl) == 0.0 and np.ptp(n.computed) == 0.0)
+        self.alike = n.one_length
 
     def seconds(self, decode: float, tokens: float, chunks: float, experts: float) -> float:
         """A step of a rank with ``decode`` sequences and ``tokens`` of prompts, ``experts`` tokens in all ranks."""

@@ -132,7 +132,7 @@ def _of_replicas(scenario: ServeScenario, size: _Size) -> Fleet:
     resolved = resolve(scenario)
     offer, prepared = prepared_of(resolved)
     if scenario.concurrency is not None:
-        state = at_concurrency(prepared, scenario.concurrency, in_step=prepared.lengths.one_length)
+        state = at_concurrency(prepared, scenario.concurrency, in_step=True)
     else:
         state = at_rate(prepared, size.rate / size.replicas)
     if not state.stable:

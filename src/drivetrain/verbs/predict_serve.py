@@ -61,8 +61,8 @@ def predict(scenario: ServeScenario, *, operators: bool = False) -> dict[str, An
     offer, prepared = prepared_of(resolved)
     targets = parse_slo(scenario.slo)
     if scenario.concurrency is not None:
-        # a load test of exact lengths marches, and so does the simulator on this question
-        state = at_concurrency(prepared, scenario.concurrency, in_step=prepared.lengths.one_length)
+        # requests of one length march in a load test, and in the simulator
+        state = at_concurrency(prepared, scenario.concurrency, in_step=True)
     else:
         assert scenario.rate is not None
         state = at_rate(prepared, scenario.rate)

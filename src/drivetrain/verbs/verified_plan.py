@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from drivetrain.arch.layout import parse_layout
-from drivetrain.scenario import ServeScenario
+from drivetrain.scenario import ServeScenario, scenario_of
+from drivetrain.scenario_file import choices_of
 from drivetrain.serving.steady import at_rate
 from drivetrain.verbs.bought import whole_servers
 from drivetrain.verbs.describe import describe
@@ -34,7 +35,7 @@ def corrected(answer: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, 
     best, needed = answer["best"], found["replicas_needed"]
     if needed in (None, best["replicas"]) or isinstance(best["layout"], Mapping):
         return kept
-    scenario = _scenario(answer)
+    scenario = scenario_of(choices_of(answer["scenario"]))
     resolved = _resolved(scenario, best)
     offer, prepared = prepared_of(resolved)
     offered = answer["offered_output_tokens_per_s"]
@@ -47,12 +48,6 @@ def corrected(answer: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, 
     if servers:
         kept["whole_servers"] = whole_servers(new, servers["server"], resolved.limits.spares)
     return kept
-
-
-def _scenario(answer: Mapping[str, Any]) -> ServeScenario:
-    known = {name: value for name, value in answer["scenario"].items() if name in ServeScenario.__slots__}
-    asked: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in known.items()}
-    return ServeScenario(**asked)
 
 
 def _resolved(scenario: ServeScenario, best: Mapping[str, Any]) -> Resolved:
